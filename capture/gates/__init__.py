@@ -1,0 +1,1 @@
+"""Numbers to verdicts. Pure functions over frozen dataclasses."""

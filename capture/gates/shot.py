@@ -1,0 +1,182 @@
+"""Judge one still: measures against the limits of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capture.gates.profile import ExposureLimits, Profile
+from capture.gates.verdict import (
+    Reason,
+    ReasonCode,
+    Verdict,
+    scalar_at_least,
+    scalar_at_most,
+)
+from capture.measure.blur import MIN_EDGE_COUNT
+from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
+from capture.measure.status import MissingEvidence
+
+
+def judge(measures: StillMeasures, profile: Profile) -> tuple[Reason, ...]:
+    """Return every limit that was not met, gravest first.
+
+    Parameters
+    ----------
+    measures : StillMeasures
+        What was measured.
+    profile : Profile
+        What is allowed.
+
+    Returns
+    -------
+    tuple of Reason
+        Reasons that lead to RETAKE before those that lead elsewhere, and by scalar within.
+    """
+    reasons = [
+        *_size(measures, profile),
+        *_blur(measures.blur, profile),
+        *_exposure(measures.exposure, profile.exposure),
+        *_noise(measures.noise_sigma, profile),
+    ]
+    return tuple(sorted(reasons, key=lambda r: (r.leads_to is not Verdict.RETAKE, r.scalar)))
+
+
+def _size(measures: StillMeasures, profile: Profile) -> Iterator[Reason]:
+    short_edge_px = min(measures.width_px, measures.height_px)
+    limit = profile.size.min_short_edge_px
+    if short_edge_px < limit:
+        yield Reason(
+            code=ReasonCode.TOO_SMALL,
+            measure="short_edge_px",
+            value=float(short_edge_px),
+            limit=float(limit),
+            scalar=scalar_at_least(short_edge_px, limit),
+            hint=f"send a larger picture: the short edge is {short_edge_px} px, {limit} needed",
+            leads_to=profile.cannot_assess.leads_to,
+        )
+
+
+def _blur(blur: Blur, profile: Profile) -> Iterator[Reason]:
+    if blur.missing is not None:
+        # A picture below the size limit has said so already, with the limit that applies.
+        if blur.missing is not MissingEvidence.TOO_SMALL:
+            yield _missing_blur(blur, blur.missing, profile)
+        return
+    if blur.probability is None or blur.blur_px_at_reference is None:
+        return
+    limits = profile.blur
+    tolerated = blur.blur_px_at_reference < limits.min_blur_px_at_reference
+    if blur.probability <= limits.max_probability or tolerated:
+        return
+    moved = blur.kind is BlurKind.MOTION
+    yield Reason(
+        code=ReasonCode.MOTION_BLUR if moved else ReasonCode.DEFOCUS_BLUR,
+        measure="blur.probability",
+        value=blur.probability,
+        limit=limits.max_probability,
+        scalar=round(100 * (1 - blur.probability) / (1 - limits.max_probability) / 2),
+        hint=_blur_hint(blur, moved),
+        leads_to=Verdict.RETAKE,
+    )
+
+
+def _blur_hint(blur: Blur, moved: bool) -> str:
+    if moved:
+        return (
+            f"hold still or shorten the exposure: the picture moved {blur.motion_extent_px:.0f} px"
+        )
+    return f"let the camera focus, or step back: the sharpest part is {blur.blur_px:.1f} px soft"
+
+
+def _missing_blur(blur: Blur, missing: MissingEvidence, profile: Profile) -> Reason:
+    hint = {
+        MissingEvidence.TOO_FEW_EDGES: "point at something with edges: there is nothing to judge",
+        MissingEvidence.TOO_DARK: "add light: it is too dark to judge sharpness",
+        MissingEvidence.TOO_SMALL: "send a larger picture: there are too few pixels to judge",
+    }[missing]
+    return Reason(
+        code=ReasonCode(missing.value),
+        measure="blur.edge_count",
+        value=float(blur.edge_count),
+        limit=float(MIN_EDGE_COUNT),
+        scalar=min(scalar_at_least(blur.edge_count, MIN_EDGE_COUNT), 49),
+        hint=hint,
+        leads_to=profile.cannot_assess.leads_to,
+    )
+
+
+def _exposure(exposure: Exposure, limits: ExposureLimits) -> Iterator[Reason]:
+    offset_ev = exposure.offset_ev
+    if offset_ev is not None and offset_ev < limits.min_offset_ev:
+        yield Reason(
+            code=ReasonCode.UNDEREXPOSED,
+            measure="exposure.offset_ev",
+            value=offset_ev,
+            limit=limits.min_offset_ev,
+            scalar=scalar_at_most(-offset_ev, -limits.min_offset_ev),
+            hint=f"more light or a longer exposure: {-offset_ev:.1f} stops too dark",
+            leads_to=Verdict.RETAKE,
+        )
+    if offset_ev is not None and offset_ev > limits.max_offset_ev:
+        yield Reason(
+            code=ReasonCode.OVEREXPOSED,
+            measure="exposure.offset_ev",
+            value=offset_ev,
+            limit=limits.max_offset_ev,
+            scalar=scalar_at_most(offset_ev, limits.max_offset_ev),
+            hint=f"less light or a shorter exposure: {offset_ev:.1f} stops too bright",
+            leads_to=Verdict.RETAKE,
+        )
+    for code, ends, value, limit, hint in (
+        (
+            ReasonCode.HIGHLIGHTS_CLIPPED,
+            "highlight",
+            exposure.clipped_highlight_fraction,
+            limits.max_clipped_highlight_fraction,
+            "expose for the bright parts",
+        ),
+        (
+            ReasonCode.SHADOWS_CLIPPED,
+            "shadow",
+            exposure.clipped_shadow_fraction,
+            limits.max_clipped_shadow_fraction,
+            "light the dark parts",
+        ),
+    ):
+        if value > limit:
+            yield Reason(
+                code=code,
+                measure=f"exposure.clipped_{ends}_fraction",
+                value=value,
+                limit=limit,
+                scalar=scalar_at_most(value, limit),
+                hint=f"{hint}: {100 * value:.0f} % of the picture holds no detail",
+                leads_to=Verdict.RETAKE,
+            )
+    if exposure.dynamic_range_stops < limits.min_dynamic_range_stops:
+        yield Reason(
+            code=ReasonCode.LOW_DYNAMIC_RANGE,
+            measure="exposure.dynamic_range_stops",
+            value=exposure.dynamic_range_stops,
+            limit=limits.min_dynamic_range_stops,
+            scalar=scalar_at_least(exposure.dynamic_range_stops, limits.min_dynamic_range_stops),
+            hint=(
+                "look for contrast or wipe the lens: dark and bright are only "
+                f"{exposure.dynamic_range_stops:.1f} stops apart"
+            ),
+            leads_to=Verdict.RETAKE,
+        )
+
+
+def _noise(noise_sigma: float | None, profile: Profile) -> Iterator[Reason]:
+    limit = profile.noise.max_sigma
+    if noise_sigma is not None and noise_sigma > limit:
+        yield Reason(
+            code=ReasonCode.NOISY,
+            measure="noise_sigma",
+            value=noise_sigma,
+            limit=limit,
+            scalar=scalar_at_most(noise_sigma, limit),
+            hint="add light, so that the camera can use a lower ISO",
+            leads_to=Verdict.RETAKE,
+        )

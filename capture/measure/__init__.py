@@ -1,0 +1,1 @@
+"""Pixels to numbers: blur, exposure, noise and motion. Pure functions over arrays."""

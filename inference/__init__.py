@@ -1,0 +1,1 @@
+"""What is in the picture: models, lanes of workers, predictions."""

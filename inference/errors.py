@@ -1,0 +1,61 @@
+"""What a model or a worker process can suffer, drawn as a tree.
+
+::
+
+    InferenceError
+    |-- ModelError              manifest, weights or tensors that cannot be used
+    `-- WorkerError             the lane, not the picture
+        |-- PoisonJobError          POISON   it has ended two workers; not tried again
+        |-- JobTimeoutError         TIMEOUT  it ran past its time limit; the worker was killed
+        |-- WorkerStartError        a worker did not come up
+        `-- RemoteError             an exception crossed from a worker as type name and text
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InferenceError(Exception):
+    """Base of all errors of this package."""
+
+
+class ModelError(InferenceError):
+    """A manifest, its weights or its tensors cannot be used."""
+
+
+class WorkerError(InferenceError):
+    """A worker process failed, not the picture."""
+
+
+class PoisonJobError(WorkerError):
+    """The job has ended two workers and is not tried a third time."""
+
+    code: ClassVar[str] = "POISON"
+
+
+class JobTimeoutError(WorkerError):
+    """The job ran past its time limit and its worker was killed."""
+
+    code: ClassVar[str] = "TIMEOUT"
+
+
+class WorkerStartError(WorkerError):
+    """A worker process did not come up."""
+
+
+class RemoteError(WorkerError):
+    """An exception crossed from a worker that this process has no class for.
+
+    Parameters
+    ----------
+    type_name : str
+        The class name on the other side.
+    message : str
+        Its text.
+    """
+
+    def __init__(self, type_name: str, message: str) -> None:
+        super().__init__(f"{type_name}: {message}")
+        self.type_name = type_name
+        self.message = message
