@@ -1,0 +1,63 @@
+# make demo    set up, and watch a camera being guided and its shots being judged
+# make test    set up, and run the tests
+# make check   formatting, types, wire definitions
+# make proto   generate capture/v1 from proto/
+# make bench-gates | bench-steady | bench-serve | bench-archive | bench-pool
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PREPARE := .venv-prepare
+PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-prepare check format proto clean \
+        bench-gates bench-steady bench-serve bench-archive bench-pool
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) --editable .
+	@sh .ci/opencv $(BIN)/python
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/python $(PIP) --editable ".[dev,archive]"
+	@sh .ci/opencv $(BIN)/python
+	@touch $@
+
+$(PREPARE)/.prepare: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PREPARE)
+	$(PREPARE)/bin/python $(PIP) --editable ".[dev,archive,prepare]"
+	@sh .ci/opencv $(PREPARE)/bin/python
+	@touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/smart-capture demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -m "not prepare"
+
+test-prepare: $(PREPARE)/.prepare
+	$(PREPARE)/bin/pytest -m prepare
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/buf lint proto
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.dev
+	$(BIN)/python -m tests.wire
+
+bench-gates bench-steady bench-serve bench-archive bench-pool: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.$(@:bench-%=%)
+
+clean:
+	rm -rf $(VENV) $(PREPARE) build dist *.egg-info

@@ -1,0 +1,15 @@
+"""Entry point of ``smart-capture`` and ``python -m capture``.
+
+Kept free of imports: a spawned worker imports the main module again.
+"""
+
+
+def main() -> None:
+    """Run the command line."""
+    from capture.cli.app import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Thin shells over the library, one module per command group."""

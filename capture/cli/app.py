@@ -1,0 +1,48 @@
+"""The command line: which commands there are, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from capture import __version__
+from capture.cli import assess, config
+from capture.cli.exits import ExitCode
+from capture.errors import SmartCaptureError
+from inference.errors import InferenceError
+
+app = typer.Typer(
+    name="smart-capture",
+    help=(
+        "The gate in front of an image classifier: is the camera steady, is the shot usable, "
+        "what is in it?\n\nStart with `smart-capture demo`, then `smart-capture assess PHOTO`."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+app.command("assess")(assess.assess)
+app.command("config")(config.config)
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; what cannot work is one line on stderr and exit code 2."""
+    try:
+        app()
+    except (SmartCaptureError, InferenceError) as error:
+        typer.echo(f"smart-capture: {error}", err=True)
+        sys.exit(ExitCode.WRONG_USE)

@@ -1,0 +1,164 @@
+"""What a worker process does: one job at a time, from bytes to answer.
+
+The same function serves the camera session, the unary call, ``assess`` and ``score``.
+Jobs and answers are frozen dataclasses; they cross the pipe of a lane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+
+from capture.assess import Classifier, assess_image
+from capture.assessment import Assessment
+from capture.errors import ImageError, UnreadableFileError
+from capture.gates.profile import Profile
+from capture.images import EncodedImage, decode_image
+from capture.measure.motion import PreviewMeasures, PreviewPlane, measure_preview
+from inference.tiers import load_classifier
+
+
+@dataclass(frozen=True, slots=True)
+class StillJob:
+    """Judge one picture.
+
+    Attributes
+    ----------
+    image : EncodedImage or None
+        The bytes; None when `path` is given.
+    path : str or None
+        A local file that the worker reads itself.
+    profile : Profile
+        The limits; loaded by the front, so that no worker reads a path that a caller named.
+    classify : bool
+        Ask the classifier when the picture is accepted.
+    max_label_count : int
+        Labels to return, at least 1.
+    explain : bool
+        Fill in the tiles of the blur measure.
+    """
+
+    image: EncodedImage | None
+    path: str | None
+    profile: Profile
+    classify: bool
+    max_label_count: int = 5
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewJob:
+    """Measure one preview frame against the one before it.
+
+    Attributes
+    ----------
+    image : EncodedImage
+        The frame.
+    previous : PreviewPlane or None
+        The small luma plane of the frame before; None for the first.
+    max_pixels : int
+        Pixels the frame may declare.
+    """
+
+    image: EncodedImage
+    previous: PreviewPlane | None
+    max_pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """The answer for bytes that cannot be judged: an ``ImageError`` as data.
+
+    Attributes
+    ----------
+    code : str
+        Stable name of the cause, for example ``TRUNCATED``.
+    message : str
+        The cause in words; no paths.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What a worker needs to start.
+
+    Attributes
+    ----------
+    models_folder : str or None
+        Folder of the model manifests; None for the models that ship with the package.
+    classify : bool
+        Load the classifier.
+    """
+
+    models_folder: str | None = None
+    classify: bool = True
+
+
+Job: TypeAlias = StillJob | PreviewJob
+Answer: TypeAlias = Assessment | PreviewMeasures | Unjudged
+
+
+class Worker:
+    """Handles the jobs of one process; the models are loaded once.
+
+    Parameters
+    ----------
+    classifier : Classifier or None
+        None when no picture is to be classified.
+    """
+
+    def __init__(self, classifier: Classifier | None) -> None:
+        self._classifier = classifier
+
+    def __call__(self, job: Job) -> Answer:
+        """Do one job; what cannot be judged is an answer, not an exception."""
+        try:
+            return self._still(job) if isinstance(job, StillJob) else _preview(job)
+        except (ImageError, UnreadableFileError) as error:
+            return Unjudged(error.code, str(error))
+
+    def _still(self, job: StillJob) -> Assessment:
+        return assess_image(
+            _image_of(job),
+            job.profile,
+            self._classifier if job.classify else None,
+            max_label_count=job.max_label_count,
+            explain=job.explain,
+        )
+
+
+def build_worker(config: WorkerConfig) -> Worker:
+    """Build the handler of a worker process; called once, inside it.
+
+    Raises
+    ------
+    ModelError
+        If a classifier is asked for and cannot be loaded.
+    """
+    cv2.setNumThreads(1)
+    if not config.classify:
+        return Worker(None)
+    folder = None if config.models_folder is None else Path(config.models_folder)
+    return Worker(load_classifier(folder))
+
+
+def _preview(job: PreviewJob) -> PreviewMeasures:
+    decoded = decode_image(job.image, job.max_pixels)
+    return measure_preview(decoded.luma, job.previous)
+
+
+def _image_of(job: StillJob) -> EncodedImage:
+    if job.image is not None:
+        return job.image
+    if job.path is None:
+        raise ValueError("a still job needs an image or a path")
+    try:
+        return EncodedImage(Path(job.path).read_bytes())
+    except OSError as error:
+        raise UnreadableFileError(error.strerror or type(error).__name__) from error
