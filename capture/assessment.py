@@ -74,7 +74,7 @@ def record_of(path: str, assessment: Assessment) -> dict[str, Any]:
         "width_px": measures.width_px,
         "height_px": measures.height_px,
         "verdict": assessment.verdict.value,
-        "reasons": [_reason(reason) for reason in assessment.reasons],
+        "reasons": [reason_record_of(reason) for reason in assessment.reasons],
         "blur": _blur(measures.blur),
         "exposure": _exposure(measures.exposure),
         "noise_sigma": measures.noise_sigma,
@@ -106,7 +106,8 @@ def error_record_of(path: str, status: str, error: str) -> dict[str, Any]:
     }
 
 
-def _reason(reason: Reason) -> dict[str, Any]:
+def reason_record_of(reason: Reason) -> dict[str, Any]:
+    """Write a reason as it stands in the record."""
     return {
         "code": reason.code.value,
         "measure": reason.measure,

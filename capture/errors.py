@@ -19,6 +19,7 @@ A poor photo is a verdict, never one of these. An exception means: could not jud
     |-- UnreadableFileError         UNREADABLE   the file itself: missing, no permission
     |-- ProfileError                no such profile, or its limits make no sense
     |-- ConfigurationError          a setting that cannot be used
+    |-- LedgerError                 the database cannot be opened, read or written
     |-- SessionError                a camera session broke the protocol
     `-- OverloadedError             refused at once; carries when to come back
 
@@ -120,6 +121,10 @@ class ProfileError(SmartCaptureError):
 
 class ConfigurationError(SmartCaptureError):
     """A setting that cannot be used."""
+
+
+class LedgerError(SmartCaptureError):
+    """The database of assessments cannot be opened, read or written."""
 
 
 class SessionError(SmartCaptureError):
