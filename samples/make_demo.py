@@ -199,13 +199,13 @@ def shaken(picture: Linear, extent_px: float, seed: int) -> Linear:
         for row, row_share in ((top, 1 - lower_share), (top + 1, lower_share)):
             for column, share in ((left, 1 - right_share), (left + 1, right_share)):
                 kernel[half + row, half + column] += row_share * share
-    return cv2.filter2D(picture, -1, kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), dtype=np.float32)
 
 
 def decode_gamma(picture: NDArray[Any]) -> Linear:
     """Turn (H, W, 3) uint8 sRGB into linear light in [0, 1]."""
     table = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
-    return table[picture]
+    return np.asarray(table[picture], dtype=np.float32)
 
 
 def encode_gamma(picture: Linear) -> NDArray[np.uint8]:
