@@ -1,0 +1,43 @@
+"""What EXIF says of a picture: which side is up, and how it was exposed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+from PIL import ExifTags, Image
+
+from capture.images.image import CaptureSettings
+from capture.images.orientation import UPRIGHT
+
+
+def read_exif(image: Image.Image) -> tuple[int, CaptureSettings]:
+    """Read the orientation, 1 to 8, and the settings of the camera.
+
+    Pixels can be good where the EXIF is broken: what cannot be read counts as not said.
+    """
+    try:
+        exif = image.getexif()
+        orientation = exif.get(ExifTags.Base.Orientation)
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # Pillow raises a dozen classes on broken EXIF
+        return UPRIGHT, CaptureSettings()
+    return (
+        orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else UPRIGHT,
+        CaptureSettings(
+            exposure_time_s=_positive(details.get(ExifTags.Base.ExposureTime)),
+            f_number=_positive(details.get(ExifTags.Base.FNumber)),
+            iso=_positive(details.get(ExifTags.Base.ISOSpeedRatings)),
+        ),
+    )
+
+
+def _positive(value: object) -> float | None:
+    """Return a tag as a positive number; a rational over zero, or text, is none."""
+    if isinstance(value, tuple) and value:
+        value = value[0]
+    try:
+        number = float(cast(Any, value))
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
