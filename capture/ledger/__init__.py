@@ -1,0 +1,1 @@
+"""Assessments and human labels in SQL: one SQLite file, or a PostgreSQL server."""

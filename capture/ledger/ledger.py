@@ -1,0 +1,383 @@
+"""The database of assessments: opened, written in batches, read as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from capture.errors import LedgerError
+from capture.gates.profile import Profile
+from capture.ledger.migrations import migrate
+from capture.ledger.rows import Row
+from capture.ledger.schema import assessments, profiles, runs
+
+BUSY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many pictures ended alike.
+
+    Attributes
+    ----------
+    status : str
+        ``ok``, or the code of why they were not judged.
+    verdict : str or None
+        None unless the status is ``ok``.
+    reason_codes : tuple of str
+        Gravest first; empty where nothing was wrong.
+    count : int
+        Pictures.
+    """
+
+    status: str
+    verdict: str | None
+    reason_codes: tuple[str, ...]
+    count: int
+
+
+class Ledger:
+    """Assessments, runs and profiles in one database.
+
+    Use `open_ledger`; calls may come from any thread, one at a time.
+
+    Parameters
+    ----------
+    engine : Engine
+        A database whose tables are those of this version.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def begin_run(
+        self, sources: Sequence[str], profile: Profile, engine_version: str, *, classify: bool
+    ) -> int:
+        """Take up the last run that was stopped, if it was the same, else begin one.
+
+        Parameters
+        ----------
+        sources : sequence of str
+            As given by the user.
+        profile : Profile
+            The limits; remembered with the run.
+        engine_version : str
+            Version of this package.
+        classify : bool
+            Whether accepted pictures get labels.
+
+        Returns
+        -------
+        int
+            The ``id`` in ``runs``.
+        """
+        same = (
+            runs.c.profile_sha256 == profile.sha256,
+            runs.c.engine_version == engine_version,
+            runs.c.classify == classify,
+            runs.c.finished_at.is_(None),
+        )
+        with self._write() as connection:
+            self._remember(connection, profile)
+            stopped = connection.execute(
+                select(runs.c.id, runs.c.sources).where(*same).order_by(runs.c.id.desc())
+            )
+            for run_id, its_sources in stopped:
+                if its_sources == list(sources):
+                    connection.execute(
+                        update(runs)
+                        .where(runs.c.id == run_id)
+                        .values(resume_count=runs.c.resume_count + 1)
+                    )
+                    return int(run_id)
+            begun = connection.execute(
+                insert(runs).values(
+                    started_at=datetime.now(UTC),
+                    sources=list(sources),
+                    profile_sha256=profile.sha256,
+                    engine_version=engine_version,
+                    classify=classify,
+                    resume_count=0,
+                    scored_count=0,
+                    reused_count=0,
+                )
+            )
+            (run_id,) = begun.inserted_primary_key or (None,)
+            return int(run_id or 0)
+
+    def finish_run(self, run_id: int) -> None:
+        """Note that a run has seen all of its sources."""
+        with self._write() as connection:
+            connection.execute(
+                update(runs).where(runs.c.id == run_id).values(finished_at=datetime.now(UTC))
+            )
+
+    def put(
+        self, run_id: int, rows: Sequence[Row], *, scored_count: int = 0, reused_count: int = 0
+    ) -> None:
+        """Write rows in one transaction; a picture seen before is replaced.
+
+        Parameters
+        ----------
+        run_id : int
+            The run that made them.
+        rows : sequence of Row
+            Complete rows, each path once; ``run_id`` is filled in.
+        scored_count, reused_count : int
+            Added to the counts of the run, in the same transaction.
+        """
+        with self._write() as connection:
+            if rows:
+                stamped = [row | {"run_id": run_id} for row in rows]
+                connection.execute(_upsert(assessments, "path", connection), stamped)
+            connection.execute(
+                update(runs)
+                .where(runs.c.id == run_id)
+                .values(
+                    scored_count=runs.c.scored_count + scored_count,
+                    reused_count=runs.c.reused_count + reused_count,
+                )
+            )
+
+    def rows_at(self, paths: Sequence[str]) -> dict[str, Row]:
+        """Return the rows of those `paths` that have one, by path."""
+        with self._read() as connection:
+            found = connection.execute(select(assessments).where(assessments.c.path.in_(paths)))
+            return {row["path"]: dict(row) for row in found.mappings()}
+
+    def rows_with_sha256(self, sha256: str) -> list[Row]:
+        """Return the rows of the same bytes, wherever they lie, sorted by path."""
+        with self._read() as connection:
+            found = connection.execute(
+                select(assessments)
+                .where(assessments.c.sha256 == sha256)
+                .order_by(assessments.c.path)
+                .limit(8)
+            )
+            return [dict(row) for row in found.mappings()]
+
+    def rows(
+        self,
+        *conditions: ColumnElement[bool],
+        order_by: Sequence[ColumnElement[Any]] = (),
+        limit: int | None = None,
+    ) -> Iterator[Row]:
+        """Yield assessments one by one, sorted by path if nothing else is asked for."""
+        query = (
+            select(assessments)
+            .where(*conditions)
+            .order_by(*order_by, assessments.c.path)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            for row in connection.execute(query.execution_options(yield_per=1000)).mappings():
+                yield dict(row)
+
+    def values_of(self, *columns: str) -> Iterator[tuple[Any, ...]]:
+        """Yield some columns of the pictures that were judged, in no order."""
+        query = select(*(assessments.c[name] for name in columns)).where(
+            assessments.c.status == "ok"
+        )
+        with self._read() as connection:
+            for row in connection.execute(query.execution_options(yield_per=10_000)):
+                yield tuple(row)
+
+    def outcomes(self) -> list[Outcome]:
+        """Count the pictures that ended alike, most first."""
+        outcome = (assessments.c.status, assessments.c.verdict, assessments.c.reason_codes)
+        count = func.count().label("count")
+        query = select(*outcome, count).group_by(*outcome).order_by(count.desc(), *outcome)
+        with self._read() as connection:
+            return [
+                Outcome(status, verdict, tuple(codes.split(",")) if codes else (), int(total))
+                for status, verdict, codes, total in connection.execute(query)
+            ]
+
+    def runs(self) -> list[Row]:
+        """Return all runs, the last first."""
+        with self._read() as connection:
+            found = connection.execute(select(runs).order_by(runs.c.id.desc()))
+            return [dict(row) for row in found.mappings()]
+
+    def limits_of(self, profile_sha256: str) -> Mapping[str, Any] | None:
+        """Return the sections and limits of a profile that rows were judged by."""
+        with self._read() as connection:
+            limits: Mapping[str, Any] | None = connection.scalar(
+                select(profiles.c.limits).where(profiles.c.sha256 == profile_sha256)
+            )
+            return limits
+
+    def profiles(self) -> list[Row]:
+        """Return name, hash and count of every profile that rows stand judged by."""
+        count = func.count().label("count")
+        query = (
+            select(
+                assessments.c.profile,
+                assessments.c.profile_sha256,
+                assessments.c.engine_version,
+                count,
+            )
+            .group_by("profile", "profile_sha256", "engine_version")
+            .order_by(count.desc())
+        )
+        with self._read() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _remember(self, connection: Connection, profile: Profile) -> None:
+        sections = asdict(profile)
+        row = {
+            "sha256": sections.pop("sha256"),
+            "name": sections.pop("name"),
+            "limits": sections,
+        }
+        connection.execute(_upsert(profiles, "sha256", connection), [row])
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with _named_errors(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _named_errors(), self._writer.begin() as connection:
+            yield connection
+
+
+def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
+    """Open a ledger, and bring an older one forward.
+
+    Parameters
+    ----------
+    place : str or Path
+        Path of a SQLite file, or a database URL such as ``postgresql://host/name``.
+    create : bool
+        Make the file if there is none.
+
+    Raises
+    ------
+    LedgerError
+        If it cannot be opened, is no ledger, or was written by a newer program.
+    """
+    url = _url_of(place)
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file and not create and not Path(file).is_file():
+        raise LedgerError(f"no ledger at {file}")
+    with _named_errors():
+        try:
+            engine = create_engine(url, json_serializer=_json)
+        except ImportError as error:
+            raise LedgerError(f"{url.drivername} needs the package {error.name}") from error
+        if file is not None:
+            _set_up_sqlite(engine)
+        with engine.execution_options(writes=True).begin() as connection:
+            migrate(connection)
+    return Ledger(engine)
+
+
+def _url_of(place: str | Path) -> URL:
+    if isinstance(place, Path) or "://" not in place:
+        return URL.create("sqlite", database=str(place))
+    try:
+        return make_url(place)
+    except ArgumentError as error:
+        raise LedgerError(f"no database URL: {place}") from error
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    """Let readers in while a batch is written, and make every batch all or nothing.
+
+    The driver's own transactions would leave table creation out, so it gets none, and
+    SQLAlchemy's begin is passed on as it is.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {int(1000 * BUSY_TIMEOUT_S)}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads before it writes would fail, not wait, beside another.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _upsert(table: Table, key: str, connection: Connection) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=[key],
+        set_={column.name: statement.excluded[column.name] for column in table.columns},
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except NoSuchModuleError as error:
+        raise LedgerError(f"no such kind of database: {error}") from error
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise LedgerError(f"ledger: {cause}") from error
+
+
+def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Cut rows into lists of `size`; the last may be shorter."""
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

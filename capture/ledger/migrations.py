@@ -1,0 +1,55 @@
+"""Bring a ledger forward to the schema of this version; never back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, delete, insert, inspect, select
+
+from capture.errors import LedgerError
+from capture.ledger.schema import ledger_version, metadata
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: Mapping[int, Migration] = {}
+"""What turns schema ``n - 1`` into schema ``n``, under the key ``n``."""
+
+FIRST_VERSION = 1
+
+
+def latest_version() -> int:
+    """Return the schema that this program reads and writes."""
+    return max(MIGRATIONS, default=FIRST_VERSION)
+
+
+def migrate(connection: Connection) -> None:
+    """Create the tables in an empty database, or bring older ones forward.
+
+    Runs inside the caller's transaction: all steps happen, or none.
+
+    Raises
+    ------
+    LedgerError
+        If the database holds something else, or a ledger of a newer program.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if ledger_version.name not in tables:
+        if tables & set(metadata.tables):
+            raise LedgerError("the database holds tables of another program")
+        metadata.create_all(connection)
+        _stamp(connection, latest_version())
+        return
+    version = connection.scalar(select(ledger_version.c.version))
+    if version is None or version > latest_version():
+        raise LedgerError(
+            f"the ledger has schema {version}, this program knows up to {latest_version()}: "
+            "use the program that wrote it, or a newer one"
+        )
+    for step in range(version + 1, latest_version() + 1):
+        MIGRATIONS[step](connection)
+        _stamp(connection, step)
+
+
+def _stamp(connection: Connection, version: int) -> None:
+    connection.execute(delete(ledger_version))
+    connection.execute(insert(ledger_version).values(version=version))
