@@ -1,0 +1,210 @@
+"""One lane: a worker process and the socket to it.
+
+Both halves are here: `Lane` is the caller's, `serve_lane` runs in the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from inference.lane_frame import (
+    Frame,
+    FrameKind,
+    FrameReader,
+    encode_frame,
+    open_slot,
+)
+
+if TYPE_CHECKING:
+    from inference.fork_server import ForkServer, WorkerLimits
+
+
+class Lane:
+    """The caller's half: hand one job over, hear one answer, notice death.
+
+    Parameters
+    ----------
+    on_frame : callable
+        Called in the event loop with each frame that arrives.
+    on_end : callable
+        Called in the event loop when the worker is gone, with whether it had begun the
+        last job: a worker killed while idle has not, even when that was noticed too late.
+    """
+
+    def __init__(self, on_frame: Callable[[Frame], None], on_end: Callable[[bool], None]) -> None:
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connection: socket.socket | None = None
+        self._reader: FrameReader | None = None
+        self._slot: int | None = None
+        self._is_delivered = False
+        self.pid: int | None = None
+        """Process id; None until the worker has reported it."""
+
+    def connect(self, fork_server: ForkServer) -> None:
+        """Ask for a worker, in place of one that is gone.
+
+        Raises
+        ------
+        ConnectionError
+            The fork server has ended.
+        """
+        self.disconnect()
+        if self._slot is None:
+            self._slot = open_slot()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                fork_server.fork(theirs, self._slot)
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        self._connection = ours
+        self._reader = FrameReader(ours)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(ours, self._receive)
+
+    def send(self, job: object) -> None:
+        """Hand a job to an idle worker.
+
+        Raises
+        ------
+        Exception
+            Whatever pickling `job` raises; the worker is still idle then.
+        """
+        assert self._connection is not None
+        frame = encode_frame(FrameKind.JOB, job, self._slot)
+        # The socket is empty, since the worker is idle, and holds any inline frame whole.
+        # A worker that died meanwhile shows up as the end of the stream.
+        try:
+            self._connection.send(frame)
+            self._is_delivered = True
+        except ConnectionError:
+            self._is_delivered = False
+
+    def _receive(self) -> None:
+        assert self._reader is not None
+        try:
+            frame = self._reader.receive()
+        except (EOFError, ConnectionResetError) as end:
+            # Reset: the worker ended without having read all that was sent.
+            self.disconnect()
+            self._on_end(self._is_delivered and isinstance(end, EOFError))
+            return
+        if frame is None:
+            return
+        if frame.kind is FrameKind.BORN:
+            self.pid = int(frame.load())
+        else:
+            self._on_frame(frame)
+
+    def kill(self) -> None:
+        """End the worker at once, stopped or hung as it may be."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Close the socket; a live worker exits when it sees that."""
+        if self._connection is not None:
+            assert self._loop is not None
+            self._loop.remove_reader(self._connection)
+            self._connection.close()
+        self._connection = None
+        self._reader = None
+        self.pid = None
+
+    def close(self) -> None:
+        """End the worker and give the slot back."""
+        self.kill()
+        if self._slot is not None:
+            os.close(self._slot)
+            self._slot = None
+
+
+def serve_lane(
+    factory: Callable[[], Callable[[Any], Any]],
+    connection: socket.socket,
+    slot: int,
+    limits: WorkerLimits,
+) -> NoReturn:
+    """Build the handler, then answer jobs one by one until the caller is gone.
+
+    Parameters
+    ----------
+    factory : callable
+        Returns the handler.
+    connection : socket.socket
+        Blocking stream socket.
+    slot : int
+        Descriptor of the file in which large jobs arrive.
+    limits : WorkerLimits
+        What this process may use.
+    """
+    with contextlib.suppress(EOFError, ConnectionError):
+        connection.sendall(encode_frame(FrameKind.BORN, os.getpid()))
+        os.nice(limits.nice)
+        if limits.memory_limit_bytes is not None:
+            ceiling = (limits.memory_limit_bytes, limits.memory_limit_bytes)
+            resource.setrlimit(resource.RLIMIT_DATA, ceiling)
+        try:
+            handler = factory()
+        except Exception as error:
+            connection.sendall(_describe(FrameKind.FAILED, error))
+            os._exit(1)
+        connection.sendall(encode_frame(FrameKind.READY, None))
+        reader = FrameReader(connection, slot)
+        watch = _OrphanWatch(connection)
+        while (frame := reader.receive()) is not None:
+            with watch:
+                answer = _answer(handler, frame)
+            del frame
+            connection.sendall(answer)
+    os._exit(0)
+
+
+def _answer(handler: Callable[[Any], Any], frame: Frame) -> bytes:
+    try:
+        return encode_frame(FrameKind.ANSWER, handler(frame.load()))
+    except Exception as error:
+        return _describe(FrameKind.ERROR, error)
+
+
+def _describe(kind: FrameKind, error: Exception) -> bytes:
+    return encode_frame(kind, (type(error).__name__, str(error)))
+
+
+class _OrphanWatch:
+    """While a job runs, the kernel ends this process as soon as the caller is gone.
+
+    Between jobs the end of the stream says so; during a job nobody reads the stream, and
+    a job that hangs would outlive its caller for ever. Nothing else can arrive meanwhile,
+    since a lane holds one job.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._flags = fcntl.fcntl(connection, fcntl.F_GETFL)
+        if sys.platform == "linux":
+            fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(connection, fcntl.F_SETSIG, signal.SIGKILL)
+
+    def __enter__(self) -> None:
+        if sys.platform == "linux":
+            fcntl.fcntl(self._connection, fcntl.F_SETFL, self._flags | os.O_ASYNC)
+
+    def __exit__(self, *_: object) -> None:
+        if sys.platform == "linux":
+            fcntl.fcntl(self._connection, fcntl.F_SETFL, self._flags)

@@ -1,0 +1,96 @@
+"""Handlers for the workers of the lane tests; real processes import this module."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def build_handler() -> Callable[[Any], Any]:
+    """Return a handler that does what the job says: ``(command, argument)``."""
+
+    def handle(job: tuple[str, Any]) -> Any:
+        command, argument = job
+        return _COMMANDS[command](argument)
+
+    return handle
+
+
+def build_nothing(message: str) -> Callable[[Any], Any]:
+    raise LookupError(message)
+
+
+def build_once(marker: str) -> Callable[[Any], Any]:
+    """Build a handler only while the marker file is there."""
+    if not Path(marker).exists():
+        raise LookupError("the marker is gone")
+    return build_handler()
+
+
+def _sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def _raise(message: str) -> None:
+    raise KeyError(message)
+
+
+def _die(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_once(marker: str) -> int:
+    """End the process unless one has died of this marker before."""
+    try:
+        Path(marker).touch(exist_ok=False)
+    except FileExistsError:
+        return os.getpid()
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def _touch(marker: str) -> None:
+    Path(marker).touch()
+
+
+def _allocate(size: int) -> int:
+    return int(np.ones(size, np.uint8)[-1])
+
+
+def _describe(_: object) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "niceness": os.nice(0),
+        "thread_count": len(list(Path("/proc/self/task").iterdir())),
+        "malloc_arena_max": os.environ.get("MALLOC_ARENA_MAX"),
+        "open_files": sorted(
+            str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()
+        ),
+    }
+
+
+def _spin(_: object) -> None:
+    while True:
+        pass
+
+
+_COMMANDS: dict[str, Callable[[Any], Any]] = {
+    "echo": lambda argument: argument,
+    "invert": lambda array: 255 - array,
+    "sleep": _sleep,
+    "raise": _raise,
+    "die": _die,
+    "die once": _die_once,
+    "touch": _touch,
+    "allocate": _allocate,
+    "describe": _describe,
+    "spin": _spin,
+    "unpicklable answer": lambda _: lambda: None,
+}

@@ -1,0 +1,350 @@
+"""The pool of worker processes, tried on real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.errors import (
+    JobTimeoutError,
+    PoisonJobError,
+    RemoteError,
+    WorkerError,
+    WorkerStartError,
+)
+from inference.lanes import LanePool
+from tests.inference.handlers import build_handler, build_nothing, build_once
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[LanePool]:
+    async with LanePool(build_handler, worker_count=2, job_timeout_s=20) as pool:
+        yield pool
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 20) -> None:
+    """Wait until the condition holds; fail when it never does."""
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+class TestHandOver:
+    async def test_answers_come_as_they_are_done(self, pool: LanePool) -> None:
+        """A short job overtakes a long one that was sent before it."""
+        done: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            done.append(await pool.run(("sleep", seconds)))
+
+        await asyncio.gather(sleep(0.4), sleep(0.01), sleep(0.02))
+        assert done == [0.01, 0.02, 0.4]
+
+    @pytest.mark.parametrize("size", [0, 1, 1000, 65_535, 65_536, 70_000, 5_000_001])
+    async def test_arrays_arrive_identical(self, pool: LanePool, size: int) -> None:
+        """An array is the same on the other side and back, inline or through the slot."""
+        array = np.random.default_rng(size).integers(0, 256, size, np.uint8)
+        np.testing.assert_array_equal(await pool.run(("invert", array)), 255 - array)
+
+    async def test_several_buffers_keep_their_bounds(self, pool: LanePool) -> None:
+        """Out-of-band buffers of odd lengths and other dtypes do not run into each other."""
+        arrays = {
+            "bytes": b"\1" * 100_001,
+            "floats": np.linspace(0, 1, 33_333, dtype=np.float32),
+            "columns": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+            "doubles": np.arange(5.0),
+        }
+        answer = await pool.run(("echo", arrays))
+        assert answer["bytes"] == arrays["bytes"]
+        for name in ("floats", "columns", "doubles"):
+            np.testing.assert_array_equal(answer[name], arrays[name])
+            assert answer[name].dtype == arrays[name].dtype
+
+    async def test_a_large_job_leaves_nothing_for_the_next(self, pool: LanePool) -> None:
+        """Jobs of changing size through one slot each see only their own bytes."""
+        generator = np.random.default_rng(3)
+        for size in (3_000_000, 200_000, 10, 4_000_000, 100_000):
+            array = generator.integers(0, 256, size, np.uint8)
+            answer = await pool.run(("echo", array))
+            np.testing.assert_array_equal(answer, array)
+
+    async def test_jobs_wait_in_order(self) -> None:
+        """With one worker, jobs are taken first come first served."""
+        order: list[int] = []
+
+        async def echo(pool: LanePool, number: int) -> None:
+            order.append(await pool.run(("echo", number)))
+
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=20) as pool:
+            tasks = [asyncio.create_task(echo(pool, number)) for number in range(20)]
+            await asyncio.sleep(0)
+            assert (pool.idle_count, pool.waiting_count) == (0, 19)
+            await asyncio.gather(*tasks)
+            assert (pool.idle_count, pool.waiting_count) == (1, 0)
+        assert order == list(range(20))
+
+    async def test_an_exception_of_the_handler_crosses_as_text(self, pool: LanePool) -> None:
+        """The caller learns the class name and the message; the worker lives on."""
+        with pytest.raises(RemoteError) as caught:
+            await pool.run(("raise", "no such thing"))
+        assert caught.value.type_name == "KeyError"
+        assert caught.value.message == "'no such thing'"
+        assert pool.statistics.death_count == 0
+
+    async def test_what_cannot_be_pickled_is_the_callers_error(self, pool: LanePool) -> None:
+        """A job or an answer that cannot be pickled fails alone."""
+        with pytest.raises((AttributeError, TypeError), match="pickle"):
+            await pool.run(("echo", lambda: None))
+        with pytest.raises(RemoteError, match="pickle"):
+            await pool.run(("unpicklable answer", None))
+        assert await pool.run(("echo", 1)) == 1
+
+    async def test_workers_are_set_up_as_promised(self, pool: LanePool) -> None:
+        """A worker is nice, has one thread, tuned malloc, and no socket but its own."""
+        about = await pool.run(("describe", None))
+        assert about["niceness"] == min(os.nice(0) + 10, 19)
+        assert about["thread_count"] == 1
+        assert about["malloc_arena_max"] == "2"
+        assert sum(name.startswith("socket:") for name in about["open_files"]) == 1
+
+
+class TestDeath:
+    async def test_a_killed_worker_loses_nothing(self, pool: LanePool) -> None:
+        """Every job is answered although workers are killed in the midst of them."""
+        jobs = [asyncio.create_task(pool.run(("sleep", 0.05))) for _ in range(20)]
+        for _ in range(2):
+            await asyncio.sleep(0.12)
+            os.kill(pool.worker_pids[0], signal.SIGKILL)
+        assert await asyncio.gather(*jobs) == [0.05] * 20
+        assert pool.statistics.death_count == 2
+        await until(lambda: pool.idle_count == 2)
+
+    async def test_the_job_of_a_dead_worker_is_sent_once_more(
+        self, pool: LanePool, tmp_path: Path
+    ) -> None:
+        """A job whose worker died is answered by another."""
+        pids = pool.worker_pids
+        survivor = await pool.run(("die once", str(tmp_path / "died")))
+        assert isinstance(survivor, int)
+        assert pool.statistics.death_count == 1
+        await until(lambda: pool.idle_count == 2)
+        assert len(set(pids) & set(pool.worker_pids)) == 1
+
+    async def test_a_job_that_has_ended_two_workers_is_refused(self, pool: LanePool) -> None:
+        """Poison is not tried a third time, and the pool recovers."""
+        with pytest.raises(PoisonJobError):
+            await pool.run(("die", None))
+        assert pool.statistics.death_count == 2
+        assert pool.statistics.poison_count == 1
+        assert await pool.run(("echo", 1)) == 1
+        await until(lambda: pool.idle_count == 2)
+
+    async def test_a_large_job_survives_its_worker(self, pool: LanePool) -> None:
+        """The slot serves the next worker of the lane as it served the first."""
+        array = np.random.default_rng(5).integers(0, 256, 1_000_000, np.uint8)
+        await pool.run(("echo", array))
+        for pid in pool.worker_pids:
+            os.kill(pid, signal.SIGKILL)
+        np.testing.assert_array_equal(await pool.run(("invert", array)), 255 - array)
+
+    async def test_a_job_is_not_blamed_for_workers_that_died_idle(self, pool: LanePool) -> None:
+        """Workers killed a moment before the job was sent do not make it poison."""
+        for number in range(10):
+            for pid in pool.worker_pids:
+                os.kill(pid, signal.SIGKILL)
+            assert await pool.run(("echo", number)) == number
+            await until(lambda: pool.idle_count == 2)
+
+    async def test_idle_workers_are_replaced(self, pool: LanePool) -> None:
+        """Workers killed while idle come back without a job to wake them."""
+        pids = pool.worker_pids
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: pool.statistics.death_count == 2 and pool.idle_count == 2)
+        assert not set(pids) & set(pool.worker_pids)
+
+    async def test_the_process_they_are_forked_from_may_die_too(self, pool: LanePool) -> None:
+        """Its death harms no job, and workers killed later still come back."""
+        fork_server = parent_of(pool.worker_pids[0])
+        jobs = [asyncio.create_task(pool.run(("sleep", 0.02))) for _ in range(10)]
+        os.kill(fork_server, signal.SIGKILL)
+        assert await asyncio.gather(*jobs) == [0.02] * 10
+        assert pool.statistics.death_count == 0
+        os.kill(pool.worker_pids[0], signal.SIGKILL)
+        await until(lambda: pool.statistics.death_count == 1 and pool.idle_count == 2)
+
+
+class TestLimits:
+    async def test_a_job_past_its_limit_costs_only_its_worker(self, pool: LanePool) -> None:
+        """The hung job fails as a timeout, a new worker comes, the other job is untouched."""
+        other = asyncio.create_task(pool.run(("sleep", 0.5)))
+        with pytest.raises(JobTimeoutError):
+            await pool.run(("spin", None), timeout_s=0.2)
+        assert await other == 0.5
+        assert pool.statistics.timeout_count == 1
+        await until(lambda: pool.idle_count == 2)
+
+    async def test_a_stopped_worker_is_replaced(self) -> None:
+        """SIGSTOP leaves the stream open; the time limit finds out."""
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=0.3) as pool:
+            (pid,) = pool.worker_pids
+            os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(JobTimeoutError):
+                await pool.run(("echo", 1))
+            assert await pool.run(("echo", 2)) == 2
+            await until(lambda: not is_alive(pid))
+
+    async def test_memory_is_capped(self) -> None:
+        """An allocation beyond the limit fails in the job and harms nobody else."""
+        limit = 400 << 20
+        async with LanePool(
+            build_handler, worker_count=1, job_timeout_s=20, memory_limit_bytes=limit
+        ) as pool:
+            assert await pool.run(("allocate", 50 << 20)) == 1
+            with pytest.raises(RemoteError, match="MemoryError"):
+                await pool.run(("allocate", 500 << 20))
+            assert await pool.run(("echo", 1)) == 1
+            assert pool.statistics.death_count == 0
+
+
+class TestCancellation:
+    async def test_a_cancelled_job_that_waits_never_runs(self, tmp_path: Path) -> None:
+        """Cancelling before a worker has taken the job removes it."""
+        marker = tmp_path / "ran"
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=20) as pool:
+            running = asyncio.create_task(pool.run(("sleep", 0.1)))
+            waiting = asyncio.create_task(pool.run(("touch", str(marker))))
+            await until(lambda: pool.waiting_count == 1)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert pool.waiting_count == 0
+            await running
+            await pool.run(("echo", 1))
+        assert not marker.exists()
+
+    async def test_a_cancelled_job_that_runs_is_finished_and_dropped(self) -> None:
+        """The lane completes the job; its answer does not reach the next caller."""
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=20) as pool:
+            task = asyncio.create_task(pool.run(("sleep", 0.1)))
+            await until(lambda: pool.idle_count == 0)
+            task.cancel()
+            assert await pool.run(("echo", "mine")) == "mine"
+            assert pool.statistics.restart_count == 0
+
+
+class TestLife:
+    async def test_close_ends_the_workers_and_the_jobs(self) -> None:
+        """Closing fails what waits and runs, leaves no process, and may be repeated."""
+        pool = LanePool(build_handler, worker_count=2, job_timeout_s=20)
+        await pool.start()
+        pids = [*pool.worker_pids, parent_of(pool.worker_pids[0])]
+        tasks = [asyncio.create_task(pool.run(("sleep", 10))) for _ in range(5)]
+        await until(lambda: pool.waiting_count == 3)
+        await pool.close()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, WorkerError) for result in results)
+        await pool.close()
+        await until(lambda: not any(map(is_alive, pids)))
+        with pytest.raises(WorkerError):
+            await pool.run(("echo", 1))
+
+    async def test_a_closed_pool_starts_again(self) -> None:
+        """Start and close may alternate."""
+        pool = LanePool(build_handler, worker_count=1, job_timeout_s=20)
+        for number in range(2):
+            async with pool:
+                assert await pool.run(("echo", number)) == number
+
+    async def test_no_descriptor_is_left_open(self) -> None:
+        """A pool that lived through deaths and timeouts gives back what it opened."""
+        before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        async with LanePool(build_handler, worker_count=2, job_timeout_s=20) as pool:
+            with pytest.raises(PoisonJobError):
+                await pool.run(("die", None))
+            with pytest.raises(JobTimeoutError):
+                await pool.run(("spin", None), timeout_s=0.1)
+        assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+    async def test_a_factory_that_fails_is_told_at_start(self) -> None:
+        """The text of the failure reaches whoever starts the pool."""
+        pool = LanePool(partial(build_nothing, "no model here"), worker_count=2, job_timeout_s=20)
+        with pytest.raises(WorkerStartError, match="LookupError: no model here"):
+            await pool.start()
+
+    async def test_when_no_worker_comes_up_jobs_fail_until_one_does(self, tmp_path: Path) -> None:
+        """Waiting jobs are refused instead of hanging, and service returns by itself."""
+        marker = tmp_path / "marker"
+        marker.touch()
+        async with LanePool(
+            partial(build_once, str(marker)), worker_count=1, job_timeout_s=20
+        ) as pool:
+            marker.unlink()
+            os.kill(pool.worker_pids[0], signal.SIGKILL)
+            await until(lambda: pool.idle_count == 0)
+            with pytest.raises(WorkerStartError, match="the marker is gone"):
+                await pool.run(("echo", 1))
+            marker.touch()
+            await until(lambda: pool.idle_count == 1)
+            assert await pool.run(("echo", 1)) == 1
+
+    def test_a_factory_of_the_main_module_is_refused(self) -> None:
+        """Workers could not import it; that is said before anything starts."""
+
+        def factory() -> Callable[[object], object]:
+            raise NotImplementedError
+
+        factory.__module__ = "__main__"
+        with pytest.raises(ValueError, match="__main__"):
+            LanePool(factory, worker_count=1, job_timeout_s=1)
+
+    @pytest.mark.parametrize("command", ["sleep", "spin"])
+    def test_workers_do_not_outlive_their_parent(self, command: str) -> None:
+        """A killed parent takes its workers with it: idle, busy and hung ones."""
+        script = (
+            "import asyncio\n"
+            "from inference.lanes import LanePool\n"
+            "from tests.inference.handlers import build_handler\n"
+            "async def main():\n"
+            "    async with LanePool(build_handler, worker_count=2, job_timeout_s=99) as pool:\n"
+            "        job = asyncio.create_task(pool.run(('" + command + "', 99)))\n"
+            "        await asyncio.sleep(0.1)\n"
+            "        print(*pool.worker_pids, flush=True)\n"
+            "        await job\n"
+            "asyncio.run(main())\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ) as parent:
+            assert parent.stdout is not None
+            pids = [int(word) for word in parent.stdout.readline().split()]
+            assert len(pids) == 2
+            parent.kill()
+            parent.wait()
+            deadline = time.monotonic() + 20
+            while any(map(is_alive, pids)) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not any(map(is_alive, pids))
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
