@@ -1,0 +1,126 @@
+"""What a client can meet beside the errors of a picture, drawn as a tree.
+
+::
+
+    SmartCaptureError                 capture.errors
+    |-- ImageError and its classes    the picture cannot be judged: the same classes as there
+    |-- ProfileError, SessionError    the request cannot be used
+    |-- OverloadedError               too busy, even after the waits that the server asked for
+    |-- DrainingError                 it is going down
+    `-- ServerError                   the server, or the way to it
+        |-- ServerUnreachableError        no answer from there
+        |-- AnswerTooLateError            the deadline passed
+        `-- JudgementFailedError          it tried, and failed; carries its code
+"""
+
+from __future__ import annotations
+
+import grpc
+
+from capture import errors
+from capture.errors import (
+    DrainingError,
+    ImageError,
+    OverloadedError,
+    ProfileError,
+    SessionError,
+    SmartCaptureError,
+)
+
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+ERROR_CODE_KEY = "smart-capture-error-code"
+
+_DEFAULT_PUSHBACK_MS = 1000
+
+
+class ServerError(SmartCaptureError):
+    """The server, or the way to it."""
+
+
+class ServerUnreachableError(ServerError):
+    """Nothing answers there."""
+
+
+class AnswerTooLateError(ServerError):
+    """The deadline passed before the answer came."""
+
+
+class JudgementFailedError(ServerError):
+    """The server tried and failed.
+
+    Parameters
+    ----------
+    code : str
+        Stable name of the cause, for example ``TIMEOUT`` or ``INTERNAL``.
+    message : str
+        The cause in words.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def error_of(code: str, message: str, retry_after_ms: int = 0) -> SmartCaptureError:
+    """Return what a server reported by its stable name, as the class that it was there.
+
+    Parameters
+    ----------
+    code : str
+        The stable name, for example ``TRUNCATED``.
+    message : str
+        The cause in words.
+    retry_after_ms : int
+        When to come back, where the server said so.
+    """
+    if code == "OVERLOADED":
+        return OverloadedError(message, retry_after_ms or _DEFAULT_PUSHBACK_MS)
+    kind = _KINDS.get(code)
+    return JudgementFailedError(code, message) if kind is None else kind(message)
+
+
+def error_of_call(error: grpc.aio.AioRpcError) -> SmartCaptureError:
+    """Return what the end of a call means, in the classes of this package."""
+    message = error.details() or "no details"
+    if code := _metadata(error, ERROR_CODE_KEY):
+        return error_of(code, message, max(pushback_ms(error) or 0, 0))
+    match error.code():
+        case grpc.StatusCode.UNAVAILABLE:
+            return ServerUnreachableError(message)
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return AnswerTooLateError(message)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return OverloadedError(message, max(pushback_ms(error) or 0, 0))
+        case status:
+            return JudgementFailedError(status.name, message)
+
+
+def pushback_ms(error: grpc.aio.AioRpcError) -> int | None:
+    """Return how long the server asks to wait; negative means not to come back.
+
+    References
+    ----------
+    gRPC proposal A6, client retries: server pushback.
+    """
+    text = _metadata(error, PUSHBACK_KEY)
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def _metadata(error: grpc.aio.AioRpcError, key: str) -> str:
+    value = dict(error.trailing_metadata() or ()).get(key, "")
+    return value if isinstance(value, str) else value.decode()
+
+
+_KINDS: dict[str, type[SmartCaptureError]] = {
+    **{
+        kind.code: kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, ImageError)
+    },
+    "UNKNOWN_PROFILE": ProfileError,
+    "SESSION_PROTOCOL": SessionError,
+    "DRAINING": DrainingError,
+}

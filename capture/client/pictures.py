@@ -1,0 +1,56 @@
+"""Pictures as a program has them: bytes, files, arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.errors import InvalidFrameError, UnreadableFileError
+from capture.images import EncodedImage, ImageEncoding
+
+Picture: TypeAlias = bytes | Path | EncodedImage | NDArray[Any]
+"""Bytes of a file, the path of one, raw planes, or an array as OpenCV gives it:
+(H, W) uint8 luma or (H, W, 3) uint8 BGR."""
+
+_JPEG_QUALITY = 92
+
+
+def encoded_image(picture: Picture) -> EncodedImage:
+    """Return `picture` as it goes over the wire.
+
+    An array of luma goes as it is; an array of colour as a JPEG.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file cannot be read.
+    InvalidFrameError
+        If an array is neither (H, W) nor (H, W, 3) uint8.
+    """
+    if isinstance(picture, EncodedImage):
+        return picture
+    if isinstance(picture, Path):
+        try:
+            return EncodedImage(picture.read_bytes())
+        except OSError as error:
+            raise UnreadableFileError(f"{picture.name}: {error.strerror}") from error
+    if isinstance(picture, np.ndarray):
+        return _encoded_array(picture)
+    return EncodedImage(bytes(picture))
+
+
+def _encoded_array(picture: NDArray[Any]) -> EncodedImage:
+    is_luma = picture.ndim == 2
+    if picture.dtype != np.uint8 or picture.size == 0 or not (is_luma or picture.shape[2:] == (3,)):
+        raise InvalidFrameError(
+            f"a picture must be (H, W) or (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
+        )
+    height, width = picture.shape[:2]
+    if is_luma:
+        return EncodedImage(picture.tobytes(), ImageEncoding.GRAY8, width, height)
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return EncodedImage(data.tobytes())

@@ -1,0 +1,199 @@
+"""Many pictures over one stream: several on their way at once, answers as they are done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from capture.assessment import Assessment
+from capture.client.errors import error_of
+from capture.client.patience import Patience
+from capture.client.pictures import Picture, encoded_image
+from capture.errors import SmartCaptureError
+from capture.v1 import smart_capture_pb2
+from capture.wire.assessments import assessment_from_wire
+from capture.wire.images import image_to_wire
+
+if TYPE_CHECKING:
+    from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
+
+MAX_ATTEMPTS = 8
+FIRST_RETRY_AFTER_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAnswer:
+    """What became of one of many pictures.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the pictures given, from 0.
+    assessment : Assessment or None
+        What is said of it.
+    error : SmartCaptureError or None
+        Why nothing is said of it; None when something is.
+    """
+
+    index: int
+    assessment: Assessment | None
+    error: SmartCaptureError | None
+
+
+class Pipeline:
+    """Sends pictures and yields answers; comes back when cut off, and sends again.
+
+    Parameters
+    ----------
+    stub : SmartCaptureAsyncStub
+        Where to call.
+    pictures : iterable or async iterable of Picture
+        Read as fast as answers come; a plain iterable is read in a thread.
+    options : AssessmentOptions
+        What to do with each.
+    max_in_flight : int
+        Pictures sent and not yet answered, at least 1.
+    reconnect_for_s : float
+        For how long to try to come back, in seconds.
+    """
+
+    def __init__(
+        self,
+        stub: SmartCaptureAsyncStub,
+        pictures: Iterable[Picture] | AsyncIterable[Picture],
+        options: smart_capture_pb2.AssessmentOptions,
+        *,
+        max_in_flight: int,
+        reconnect_for_s: float,
+    ) -> None:
+        self._stub = stub
+        self._pictures = _in_thread(pictures) if isinstance(pictures, Iterable) else pictures
+        self._options = options
+        self._reconnect_for_s = reconnect_for_s
+        self._room = asyncio.Semaphore(max_in_flight)
+        self._unanswered: dict[str, smart_capture_pb2.AssessImagesRequest] = {}
+        self._to_send: asyncio.Queue[str | None] = asyncio.Queue()
+        self._answers: asyncio.Queue[PictureAnswer | None] = asyncio.Queue()
+        self._attempts: Counter[str] = Counter()
+        self._is_read = False
+
+    async def answers(self) -> AsyncGenerator[PictureAnswer, None]:
+        """Yield an answer for every picture.
+
+        Raises
+        ------
+        SmartCaptureError
+            If the server cannot be reached for too long, or refuses them all.
+        """
+        tasks = [asyncio.create_task(self._read_pictures()), asyncio.create_task(self._run())]
+        for task in tasks:
+            task.add_done_callback(self._note_failure)
+        try:
+            while (answer := await self._answers.get()) is not None:
+                self._room.release()
+                yield answer
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._answers.put_nowait(None)
+
+    async def _read_pictures(self) -> None:
+        index = 0
+        async for picture in self._pictures:
+            await self._room.acquire()
+            try:
+                image = image_to_wire(await asyncio.to_thread(encoded_image, picture))
+            except SmartCaptureError as error:
+                self._answers.put_nowait(PictureAnswer(index, None, error))
+            else:
+                name = str(index)
+                self._unanswered[name] = smart_capture_pb2.AssessImagesRequest(
+                    id=name, image=image, options=self._options
+                )
+                self._to_send.put_nowait(name)
+            index += 1
+        self._is_read = True
+        self._end_when_done()
+
+    def _end_when_done(self) -> None:
+        if self._is_read and not self._unanswered:
+            self._to_send.put_nowait(None)
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        patience = Patience(self._reconnect_for_s, clock())
+        while True:
+            failure: grpc.aio.AioRpcError | None = None
+            try:
+                await self._once(patience)
+            except grpc.aio.AioRpcError as error:
+                failure = error
+            if self._is_read and not self._unanswered:
+                self._answers.put_nowait(None)
+                return
+            await asyncio.sleep(patience.wait_s(failure, clock()))
+            self._to_send = asyncio.Queue()
+            for name in self._unanswered:
+                self._to_send.put_nowait(name)
+
+    async def _once(self, patience: Patience) -> None:
+        call = self._stub.AssessImages()
+        writer = asyncio.create_task(self._write(call))
+        try:
+            while isinstance(response := await call.read(), smart_capture_pb2.AssessImagesResponse):
+                patience.connected()
+                self._receive(response)
+        finally:
+            writer.cancel()
+            # A write fails when the stream does; the status says why, not the write.
+            await asyncio.gather(writer, return_exceptions=True)
+            call.cancel()
+
+    async def _write(self, call: grpc.aio.StreamStreamCall[Any, Any]) -> None:
+        while (name := await self._to_send.get()) is not None:
+            await call.write(self._unanswered[name])
+        await call.done_writing()
+
+    def _receive(self, response: smart_capture_pb2.AssessImagesResponse) -> None:
+        name, error = response.id, response.error
+        if name not in self._unanswered:
+            return
+        self._attempts[name] += 1
+        if response.HasField("error") and error.retryable and self._attempts[name] < MAX_ATTEMPTS:
+            wait_s = max(error.retry_after_ms / 1000, FIRST_RETRY_AFTER_S)
+            asyncio.get_running_loop().call_later(wait_s, self._send_again, name)
+            return
+        del self._unanswered[name], self._attempts[name]
+        self._answers.put_nowait(_answer(response))
+        self._end_when_done()
+
+    def _send_again(self, name: str) -> None:
+        if name in self._unanswered:
+            self._to_send.put_nowait(name)
+
+
+def _answer(response: smart_capture_pb2.AssessImagesResponse) -> PictureAnswer:
+    if response.HasField("error"):
+        error = response.error
+        failure = error_of(error.code, error.message, error.retry_after_ms)
+        return PictureAnswer(int(response.id), None, failure)
+    return PictureAnswer(int(response.id), assessment_from_wire(response.assessment), None)
+
+
+async def _in_thread(pictures: Iterable[Picture]) -> AsyncIterator[Picture]:
+    """Read a plain iterable without holding up the loop: it may read files."""
+    iterator: Iterator[Picture] = iter(pictures)
+    while (picture := await asyncio.to_thread(next, iterator, None)) is not None:
+        yield picture

@@ -1,0 +1,163 @@
+"""Keep a camera stream open over a connection that may break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from capture.client.errors import error_of
+from capture.client.events import (
+    DrainNotice,
+    Event,
+    InputRefused,
+    PreviewSkipped,
+    SessionStarted,
+    StillFailed,
+    StillJudged,
+)
+from capture.client.outbox import Outbox
+from capture.client.patience import Patience
+from capture.session import SessionConfig
+from capture.v1 import session_pb2
+from capture.wire.assessments import assessment_from_wire
+from capture.wire.sessions import config_to_wire, stability_from_wire
+
+if TYPE_CHECKING:
+    from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
+
+MAX_STILL_ATTEMPTS = 5
+FIRST_RETRY_AFTER_S = 0.1
+
+
+class Stream:
+    """Sends what the outbox holds and tells what comes back; comes back when cut off.
+
+    Parameters
+    ----------
+    stub : SmartCaptureAsyncStub
+        Where to call.
+    config : SessionConfig
+        Sent first, with the session's token once there is one.
+    outbox : Outbox
+        What to send.
+    tell : callable
+        Called with every event.
+    reconnect_for_s : float
+        For how long to try to come back, in seconds; 0 never tries.
+    """
+
+    def __init__(
+        self,
+        stub: SmartCaptureAsyncStub,
+        config: SessionConfig,
+        outbox: Outbox,
+        tell: Callable[[Event], None],
+        reconnect_for_s: float,
+    ) -> None:
+        self._stub = stub
+        self._config = config
+        self._outbox = outbox
+        self._tell = tell
+        self._reconnect_for_s = reconnect_for_s
+        self._still_attempts: Counter[int] = Counter()
+
+    async def run(self) -> None:
+        """Keep the stream open until the outbox is closed and every still is answered.
+
+        Raises
+        ------
+        SmartCaptureError
+            If the server refuses the session, or cannot be reached for too long.
+        """
+        clock = asyncio.get_running_loop().time
+        patience = Patience(self._reconnect_for_s, clock())
+        while True:
+            failure: grpc.aio.AioRpcError | None = None
+            try:
+                await self._once(patience)
+            except grpc.aio.AioRpcError as error:
+                failure = error
+            for preview_id in self._outbox.connection_lost():
+                self._tell(PreviewSkipped(preview_id))
+            if self._outbox.is_done:
+                return
+            await asyncio.sleep(patience.wait_s(failure, clock()))
+
+    async def _once(self, patience: Patience) -> None:
+        call = self._stub.Capture()
+        writer = asyncio.create_task(self._write(call))
+        try:
+            while isinstance(response := await call.read(), session_pb2.CaptureResponse):
+                patience.connected()
+                self._receive(response)
+        finally:
+            writer.cancel()
+            # A write fails when the stream does; the status says why, not the write.
+            await asyncio.gather(writer, return_exceptions=True)
+            call.cancel()
+
+    async def _write(self, call: grpc.aio.StreamStreamCall[Any, Any]) -> None:
+        await call.write(session_pb2.CaptureRequest(config=config_to_wire(self._config)))
+        while (request := await self._outbox.take()) is not None:
+            await call.write(request)
+        await call.done_writing()
+
+    def _receive(self, response: session_pb2.CaptureResponse) -> None:
+        match response.WhichOneof("message"):
+            case "started":
+                self._tell(self._start(response.started))
+            case "stability":
+                self._outbox.preview_answered(response.stability.preview_id)
+                self._tell(stability_from_wire(response.stability))
+            case "skipped":
+                self._outbox.preview_answered(response.skipped.preview_id)
+                self._tell(PreviewSkipped(response.skipped.preview_id))
+            case "error":
+                self._outbox.preview_answered(response.error.preview_id)
+                error = response.error.error
+                refusal = error_of(error.code, error.message, error.retry_after_ms)
+                self._tell(InputRefused(response.error.preview_id, refusal))
+            case "still":
+                self._receive_still(response.still)
+            case "drain":
+                self._tell(DrainNotice(response.drain.grace_ms))
+
+    def _start(self, started: session_pb2.SessionStarted) -> SessionStarted:
+        self._config = replace(self._config, resume_token=started.session_token)
+        return SessionStarted(
+            session_token=started.session_token,
+            resumed=started.resumed,
+            profile=started.profile,
+            assumed_exposure_time_s=started.assumed.exposure_time_s,
+            assumed_still_width_px=started.assumed.still_width_px,
+        )
+
+    def _receive_still(self, result: session_pb2.StillResult) -> None:
+        still_id, error = result.still_id, result.error
+        self._still_attempts[still_id] += 1
+        may_come_again = self._still_attempts[still_id] < MAX_STILL_ATTEMPTS
+        if result.HasField("error") and error.retryable and may_come_again:
+            wait_s = max(error.retry_after_ms / 1000, FIRST_RETRY_AFTER_S)
+            asyncio.get_running_loop().call_later(wait_s, self._outbox.send_still_again, still_id)
+            return
+        del self._still_attempts[still_id]
+        self._outbox.drop_still(still_id)
+        self._tell(_still_event(result))
+
+
+def _still_event(result: session_pb2.StillResult) -> StillJudged | StillFailed:
+    if result.HasField("error"):
+        error = result.error
+        failure = error_of(error.code, error.message, error.retry_after_ms)
+        return StillFailed(result.still_id, failure)
+    return StillJudged(
+        still_id=result.still_id,
+        assessment=assessment_from_wire(result.assessment),
+        taken_anyway=result.taken_anyway,
+        retake_count=result.retake_count,
+    )
