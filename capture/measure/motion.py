@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.measure.luma import LumaPlane, require_luma
+from capture.measure.similarity import fit_similarity
 
 PREVIEW_WIDTH_PX = 320
 """Width at which previews are compared. Wider ones gain nothing, 160 px loses too much."""
@@ -23,10 +25,10 @@ _CELL_GRID = (6, 8)
 _MIN_CORNER_RESPONSE = 4e-6
 """Least eigenvalue of a corner's gradient; below it there is only noise and flat ground."""
 
+_SMOOTHING_PX = (5, 5)
 _WINDOW_PX = 17
 _PYRAMID_LEVELS = 3
 _MARGIN_PX = 4
-_INLIER_PX = 0.5
 _MIN_INLIERS = 8
 _MIN_QUADRANTS = 3
 
@@ -38,7 +40,7 @@ class PreviewPlane:
     Attributes
     ----------
     luma : LumaPlane
-        (h, w) uint8; w is 320, or less where the preview is narrower.
+        (h, w) uint8, smoothed; w is 320, or less where the preview is narrower.
     source_width_px, source_height_px : int
         Size of the preview it was reduced from.
     """
@@ -125,10 +127,11 @@ def measure_preview(luma: LumaPlane, previous: PreviewPlane | None) -> PreviewMe
         If `luma` is not a luma plane.
     """
     plane = reduce_preview(luma)
+    laplacian = cv2.Laplacian(plane.luma, cv2.CV_16S)
     return PreviewMeasures(
         plane=plane,
         motion=None if previous is None else measure_motion(previous, plane),
-        sharpness=float(np.square(cv2.meanStdDev(cv2.Laplacian(plane.luma, cv2.CV_16S))[1][0, 0])),
+        sharpness=cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size,
         mean_luma=float(cv2.mean(plane.luma)[0]),
         thumbnail=_shrink(plane.luma, THUMBNAIL_SHAPE[::-1]),
     )
@@ -137,6 +140,9 @@ def measure_preview(luma: LumaPlane, previous: PreviewPlane | None) -> PreviewMe
 def reduce_preview(luma: LumaPlane) -> PreviewPlane:
     """Reduce a preview to a width of 320 px by area averaging; narrower ones stay as they are.
 
+    It is smoothed a little: Lucas-Kanade between pixels is biased by aliased edges more than
+    it is helped by the detail.
+
     Raises
     ------
     ValueError
@@ -144,10 +150,12 @@ def reduce_preview(luma: LumaPlane) -> PreviewPlane:
     """
     require_luma(luma)
     height_px, width_px = luma.shape
-    if width_px <= PREVIEW_WIDTH_PX:
-        return PreviewPlane(np.ascontiguousarray(luma), width_px, height_px)
-    size = (PREVIEW_WIDTH_PX, max(1, round(height_px * PREVIEW_WIDTH_PX / width_px)))
-    return PreviewPlane(_shrink(luma, size), width_px, height_px)
+    small = luma
+    if width_px > PREVIEW_WIDTH_PX:
+        height = max(1, round(height_px * PREVIEW_WIDTH_PX / width_px))
+        small = _shrink(luma, (PREVIEW_WIDTH_PX, height))
+    smooth = cv2.GaussianBlur(small, _SMOOTHING_PX, 0).astype(np.uint8, copy=False)
+    return PreviewPlane(smooth, width_px, height_px)
 
 
 def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None:
@@ -196,25 +204,22 @@ def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None
     if np.count_nonzero(kept) < _MIN_INLIERS:
         return None
     height_px, width_px = before.shape
-    centre = np.array([(width_px - 1) / 2, (height_px - 1) / 2], np.float32)
-    start, end = start[kept] - centre, end[kept] - centre
-    matrix, agrees = cv2.estimateAffinePartial2D(
-        start, end, method=cv2.RANSAC, ransacReprojThreshold=_INLIER_PX
-    )
-    if matrix is None:
+    centre = np.array([(width_px - 1) / 2, (height_px - 1) / 2])
+    fit = fit_similarity(start[kept] - centre, end[kept] - centre)
+    if fit is None:
         return None
-    inliers = start[agrees.ravel() == 1]
-    quadrant_count = len(np.unique((inliers[:, 0] > 0) + 2 * (inliers[:, 1] > 0)))
-    if len(inliers) < _MIN_INLIERS or quadrant_count < _MIN_QUADRANTS:
+    agreeing = start[kept][fit.inliers] - centre
+    quadrant_count = len(np.unique((agreeing[:, 0] > 0) + 2 * (agreeing[:, 1] > 0)))
+    if len(agreeing) < _MIN_INLIERS or quadrant_count < _MIN_QUADRANTS:
         return None
     to_source = plane.source_width_px / width_px
     return Motion(
-        dx_px=float(matrix[0, 2]) * to_source,
-        dy_px=float(matrix[1, 2]) * to_source,
-        rotation_deg=math.degrees(math.atan2(matrix[1, 0], matrix[0, 0])),
-        scale=math.hypot(matrix[0, 0], matrix[1, 0]),
-        corner_count=len(kept),
-        inlier_count=len(inliers),
+        dx_px=fit.shift.real * to_source,
+        dy_px=fit.shift.imag * to_source,
+        rotation_deg=math.degrees(cmath.phase(fit.turn)),
+        scale=abs(fit.turn),
+        corner_count=len(start),
+        inlier_count=len(agreeing),
         quadrant_count=quadrant_count,
     )
 
