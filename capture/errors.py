@@ -21,7 +21,8 @@ A poor photo is a verdict, never one of these. An exception means: could not jud
     |-- ConfigurationError          a setting that cannot be used
     |-- LedgerError                 the database cannot be opened, read or written
     |-- SessionError                a camera session broke the protocol
-    `-- OverloadedError             refused at once; carries when to come back
+    |-- OverloadedError             refused at once; carries when to come back
+    `-- DrainingError               the server is going down; another one will answer
 
 Nothing here knows gRPC: ``capture.server.status`` maps classes to status codes, and a
 test fails when a class has no row there. What a worker process can suffer (killed, hung,
@@ -145,3 +146,7 @@ class OverloadedError(SmartCaptureError):
     def __init__(self, message: str, retry_after_ms: int) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+
+
+class DrainingError(SmartCaptureError):
+    """The server is going down and takes nothing new; another one will answer."""
