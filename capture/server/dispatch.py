@@ -1,0 +1,233 @@
+"""The queue in front of the workers.
+
+A job is handed over only when a worker is free, so that until then it can be cancelled,
+refused because its time has run out, or replaced by a newer preview.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from capture.errors import OverloadedError
+from capture.pool import answer_of
+from capture.server.admission import (
+    AdmissionLimits,
+    JobKind,
+    Load,
+    Margin,
+    ServiceTimes,
+    admit,
+    overloaded,
+)
+from capture.server.fair_queue import FairQueue
+from capture.server.metrics import Metrics
+from capture.worker import Answer, Job
+from inference.lanes import LanePool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job as its caller asks for it.
+
+    Attributes
+    ----------
+    caller : hashable
+        Whose job it is; callers are served in turn.
+    kind : JobKind
+        What it asks of a worker.
+    byte_count : int
+        Size of its picture.
+    make_job : callable
+        Returns the job at the moment when a worker is free: a preview may have been
+        replaced by a newer one until then.
+    remaining_s : float or None
+        Time until the caller gives up; None when it waits for as long as it takes.
+    is_counted : bool
+        Whether the limit on waiting jobs applies; not for sessions, which are bounded by
+        themselves.
+    """
+
+    caller: Hashable
+    kind: JobKind
+    byte_count: int
+    make_job: Callable[[], Job]
+    remaining_s: float | None = None
+    is_counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a worker said, and how long it took to get there.
+
+    Attributes
+    ----------
+    answer : Answer
+        Of the worker.
+    queue_s, service_s : float
+        Time until a worker took the job, and from then to its answer, in seconds.
+    """
+
+    answer: Answer
+    queue_s: float
+    service_s: float
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    order: Order
+    estimate_s: float
+    expected_s: float
+    admitted_at_s: float
+    result: asyncio.Future[Served]
+    taken_at_s: float = 0.0
+
+    def fail(self, error: Exception) -> None:
+        if not self.result.done():
+            self.result.set_exception(error)
+
+
+class Dispatcher:
+    """Hands jobs to free workers, in a fair order, and refuses what would come too late.
+
+    Parameters
+    ----------
+    pool : LanePool
+        The workers.
+    limits : AdmissionLimits
+        What may wait.
+    metrics : Metrics
+        Where refusals and times are counted.
+    """
+
+    def __init__(self, pool: LanePool, limits: AdmissionLimits, metrics: Metrics) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._metrics = metrics
+        self._times = ServiceTimes()
+        self._margin = Margin()
+        self._queue: FairQueue[_Ticket] = FairQueue()
+        self._waiting_bytes = 0
+        self._running: dict[asyncio.Task[None], _Ticket] = {}
+
+    @property
+    def waiting_count(self) -> int:
+        """Jobs that wait for a worker."""
+        return len(self._queue)
+
+    @property
+    def running_count(self) -> int:
+        """Jobs in the hands of workers."""
+        return len(self._running)
+
+    async def run(self, order: Order) -> Served:
+        """Wait for a worker, and for its answer.
+
+        Raises
+        ------
+        OverloadedError
+            At once, or when the job's turn comes too late.
+        InferenceError
+            If no worker could do it.
+        asyncio.CancelledError
+            If the caller has gone; a job that no worker has taken never reaches one.
+        """
+        ticket = self._admit(order)
+        entry = self._queue.push(order.caller, ticket.estimate_s, ticket)
+        self._waiting_bytes += order.byte_count
+        self._hand_over()
+        try:
+            return await ticket.result
+        finally:
+            if ticket.result.cancelled() and not ticket.taken_at_s:
+                self._queue.remove(entry)
+                self._waiting_bytes -= order.byte_count
+
+    def _admit(self, order: Order) -> _Ticket:
+        now_s = time.monotonic()
+        load = Load(
+            lane_busy_s=self._lane_busy_s(now_s),
+            ahead_s=self._queue.cost_ahead_s(order.caller),
+            waiting_count=len(self._queue),
+            waiting_bytes=self._waiting_bytes,
+        )
+        estimate_s = self._times.estimate_s(order.kind, order.byte_count)
+        try:
+            admit(
+                load,
+                self._limits,
+                own_s=estimate_s,
+                slack_s=self._margin.slack_s,
+                byte_count=order.byte_count,
+                remaining_s=order.remaining_s,
+                is_counted=order.is_counted,
+            )
+        except OverloadedError:
+            self._metrics.refused("admission")
+            raise
+        return _Ticket(
+            order=order,
+            estimate_s=estimate_s,
+            expected_s=load.wait_s + estimate_s,
+            admitted_at_s=now_s,
+            result=asyncio.get_running_loop().create_future(),
+        )
+
+    def _lane_busy_s(self, now_s: float) -> list[float]:
+        """Return when each lane is free; one that is overdue is expected to take as long again."""
+        busy_s = [
+            max(ticket.estimate_s - (now_s - ticket.taken_at_s), (now_s - ticket.taken_at_s) / 2)
+            for ticket in self._running.values()
+        ]
+        return busy_s + [0.0] * (self._pool.worker_count - len(busy_s))
+
+    def _hand_over(self) -> None:
+        while self._queue and len(self._running) < self._pool.worker_count:
+            ticket = self._queue.pop().item
+            self._waiting_bytes -= ticket.order.byte_count
+            ticket.taken_at_s = time.monotonic()
+            if not self._is_in_time(ticket):
+                continue
+            try:
+                job = ticket.order.make_job()
+            except Exception as error:
+                ticket.fail(error)
+                continue
+            task = asyncio.create_task(self._run(ticket, job))
+            self._running[task] = ticket
+            task.add_done_callback(self._on_done)
+
+    def _is_in_time(self, ticket: _Ticket) -> bool:
+        remaining_s = ticket.order.remaining_s
+        if remaining_s is None:
+            return True
+        left_s = ticket.admitted_at_s + remaining_s - ticket.taken_at_s
+        # Work that was free to start was admitted without a look at its own time.
+        waited = ticket.taken_at_s - ticket.admitted_at_s > 1e-3
+        if left_s > 0 and not (waited and left_s < ticket.estimate_s):
+            return True
+        self._metrics.refused("dequeue")
+        ticket.fail(overloaded(f"its turn came {1e3 * left_s:.0f} ms before its deadline", 0.0))
+        return False
+
+    async def _run(self, ticket: _Ticket, job: Job) -> None:
+        order = ticket.order
+        try:
+            answer = await answer_of(self._pool, job)
+        except Exception as error:
+            ticket.fail(error)
+            return
+        now_s = time.monotonic()
+        service_s = now_s - ticket.taken_at_s
+        queue_s = ticket.taken_at_s - ticket.admitted_at_s
+        self._times.observe(order.kind, order.byte_count, service_s)
+        self._margin.observe(ticket.expected_s, queue_s + service_s)
+        self._metrics.served(order.kind, answer, queue_s, service_s, ticket.estimate_s)
+        if not ticket.result.done():
+            ticket.result.set_result(Served(answer, queue_s, service_s))
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._hand_over()
