@@ -1,0 +1,210 @@
+"""Wires the parts together: workers first, then the server, then signals."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import grpc.aio
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from capture.errors import ConfigurationError
+from capture.pool import worker_pool
+from capture.server.admission import AdmissionLimits
+from capture.server.calls import Drain, ended
+from capture.server.desk import Profiles
+from capture.server.dispatch import Dispatcher
+from capture.server.metrics import Metrics
+from capture.server.service import SERVICE_NAME, SmartCaptureService, add_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from capture.settings import Settings
+    from inference.lanes import LanePool
+
+_MAX_MESSAGE_BYTES = 34 << 20
+"""Room for a picture of 32 MiB and the rest of its message."""
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.max_metadata_size", 16 << 10),
+    # A phone that goes out of range says nothing: ask, so that its session ends.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Two servers on one port: how a new one takes over from an old one.
+    ("grpc.so_reuseport", 1),
+)
+
+_LOG = structlog.get_logger("capture.server")
+
+
+class Server:
+    """The whole service in one process, with its workers.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where to listen, and every limit.
+    classify : bool
+        Load the classifier; without it accepted pictures have no labels.
+    """
+
+    def __init__(self, settings: Settings, *, classify: bool = True) -> None:
+        self.settings = settings
+        self.port = 0
+        """Where it listens once it has started."""
+        self.metrics = Metrics()
+        self.pool: LanePool = worker_pool(settings, classify=classify)
+        self.drain = Drain()
+        self._health = health_aio.HealthServicer()
+        self._grpc: grpc.aio.Server | None = None
+        self._stop_metrics: Callable[[], None] = _nothing
+
+    async def start(self) -> None:
+        """Start the workers, then listen.
+
+        Raises
+        ------
+        ConfigurationError
+            If it may not, or cannot, listen there.
+        ProfileError
+            If the default profile cannot be loaded.
+        InferenceError
+            If the workers do not come up.
+        """
+        settings = self.settings
+        _refuse_plaintext_abroad(settings)
+        profiles = Profiles(settings.default_profile)
+        await self.pool.start()
+        try:
+            await self._listen(profiles)
+        except BaseException:
+            await self.pool.close()
+            raise
+
+    async def _listen(self, profiles: Profiles) -> None:
+        settings = self.settings
+        limits = AdmissionLimits(max_waiting_count=settings.max_queue_length)
+        dispatcher = Dispatcher(self.pool, limits, self.metrics)
+        server = grpc.aio.server(options=_OPTIONS)
+        add_to(server, SmartCaptureService(dispatcher, profiles, self.drain, self.metrics))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            (
+                SERVICE_NAME,
+                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+                reflection.SERVICE_NAME,
+            ),
+            server,
+        )
+        address = f"{_bracketed(settings.host)}:{settings.port}"
+        try:
+            self.port = server.add_insecure_port(address)
+        except RuntimeError:
+            raise ConfigurationError(f"cannot listen on {address}") from None
+        await server.start()
+        self._grpc = server
+        await self._health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
+        self.metrics.watch(self.pool)
+        if settings.metrics_port is not None:
+            scrapes, thread = start_http_server(
+                settings.metrics_port, settings.host, registry=self.metrics.registry
+            )
+
+            def stop_metrics() -> None:
+                scrapes.shutdown()
+                scrapes.server_close()
+                thread.join()
+
+            self._stop_metrics = stop_metrics
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Take nothing new, finish what is in hand, and end within the grace period.
+
+        Parameters
+        ----------
+        grace_s : float, optional
+            Time to finish, in seconds; that of the settings if not given.
+        """
+        grace_s = self.settings.drain_grace_s if grace_s is None else grace_s
+        ends_at_s = time.monotonic() + grace_s
+        if self._grpc is not None:
+            await self._health.enter_graceful_shutdown()
+            await self.drain.run(grace_s)
+            await self._grpc.stop(max(0.0, ends_at_s - time.monotonic()))
+            self._grpc = None
+        self._stop_metrics()
+        await self.pool.close()
+
+
+async def serve(
+    settings: Settings, on_listening: Callable[[Server], None], *, classify: bool = True
+) -> bool:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where to listen, and every limit.
+    classify : bool
+        Load the classifier.
+    on_listening : callable
+        Called once the server answers.
+
+    Raises
+    ------
+    SmartCaptureError, InferenceError
+        If it cannot start.
+    """
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    server = Server(settings, classify=classify)
+    await server.start()
+    on_listening(server)
+    received = await signals.get()
+    _LOG.info("draining", signal=received.name, grace_s=settings.drain_grace_s)
+    stopping = asyncio.create_task(server.stop())
+    again = asyncio.create_task(signals.get())
+    await asyncio.wait({stopping, again}, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        again.cancel()
+        stopping.result()
+        return True
+    _LOG.warning("ended at once", signal=again.result().name)
+    await ended(stopping)
+    await server.stop(0)
+    return False
+
+
+def _refuse_plaintext_abroad(settings: Settings) -> None:
+    if settings.insecure or settings.host == "localhost":
+        return
+    try:
+        is_loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ConfigurationError(
+            f"{settings.host} is reached from outside and this server speaks plaintext; "
+            "give --insecure if that is meant"
+        )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,135 @@
+"""What all calls share: a request id, one way to fail, and the end of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+import grpc.aio
+import structlog
+
+from capture.server.metrics import Metrics
+from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+_LOG = structlog.get_logger("capture.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a client.
+
+    Attributes
+    ----------
+    context : grpc.aio.ServicerContext
+        What gRPC knows of it.
+    request_id : str
+        Names the call in the log and in its trailing metadata.
+    metrics : Metrics
+        Where its errors are counted.
+    """
+
+    context: Context
+    request_id: str
+    metrics: Metrics
+
+    @property
+    def peer(self) -> str:
+        """Address of the client's connection."""
+        return self.context.peer()
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Time until the client gives up; None when it did not say."""
+        return self.context.time_remaining()
+
+    def refuse(self, error: Exception) -> Refusal:
+        """Return what the client is told of an error; a defect of ours goes to the log."""
+        refusal = refusal_of(error)
+        if not refusal.row.tells:
+            _LOG.error("failed", request_id=self.request_id, exc_info=error)
+        return self.count(refusal)
+
+    def count(self, refusal: Refusal) -> Refusal:
+        """Count a refusal by its code, and return it."""
+        self.metrics.failed(refusal.row.code)
+        return refusal
+
+    async def abort(self, refusal: Refusal) -> NoReturn:
+        """End the call with a refusal."""
+        await self.context.abort(
+            refusal.row.status,
+            refusal.message,
+            trailing_metadata=((REQUEST_ID_KEY, self.request_id), *refusal.metadata()),
+        )
+        raise AssertionError("abort returns never")
+
+
+@asynccontextmanager
+async def answering(context: Context, metrics: Metrics) -> AsyncIterator[Call]:
+    """Answer a call: name it, and turn an error into its status."""
+    call = Call(context, secrets.token_hex(8), metrics)
+    context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+    try:
+        yield call
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:
+        await call.abort(call.refuse(error))
+
+
+class Drain:
+    """The end of the server, told to the streams that are still open."""
+
+    def __init__(self) -> None:
+        self._ends_at_s: float | None = None
+        self._streams: dict[object, Callable[[], object]] = {}
+        self._no_streams = asyncio.Event()
+        self._no_streams.set()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server takes nothing new."""
+        return self._ends_at_s is not None
+
+    @property
+    def left_s(self) -> float:
+        """Time until calls are cut, in seconds."""
+        return max(0.0, (self._ends_at_s or 0.0) - time.monotonic())
+
+    @contextmanager
+    def telling(self, come_to_an_end: Callable[[], object]) -> Iterator[None]:
+        """Hold a stream open; `come_to_an_end` is called once, when the end begins."""
+        stream = object()
+        self._streams[stream] = come_to_an_end
+        self._no_streams.clear()
+        try:
+            if self.has_begun:
+                come_to_an_end()
+            yield
+        finally:
+            del self._streams[stream]
+            if not self._streams:
+                self._no_streams.set()
+
+    async def run(self, grace_s: float) -> None:
+        """Tell all streams to come to an end, and wait for it up to `grace_s` seconds."""
+        if not self.has_begun:
+            self._ends_at_s = time.monotonic() + grace_s
+            for come_to_an_end in tuple(self._streams.values()):
+                come_to_an_end()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._no_streams.wait(), grace_s)
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended, whatever their outcome."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,326 @@
+"""One camera session: what comes in, what is judged, what goes out.
+
+Four tasks share a session: one reads, one has previews measured, one has stills judged, one
+writes. The newest preview wins, and each one passed over is answered. Stills are judged in
+order, and none is skipped. The outbox is bounded: when the client does not read its answers,
+nothing more is read from it, so that it cannot fill our memory. What the stream remembers is
+folded in `capture.session`; it only ever changes between two awaits of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import structlog
+
+from capture.errors import DrainingError, SessionError
+from capture.gates.profile import Profile
+from capture.gates.verdict import Verdict
+from capture.measure.motion import PreviewMeasures
+from capture.server.admission import JobKind
+from capture.server.calls import Call, Drain
+from capture.server.desk import Profiles, StillDesk
+from capture.server.dispatch import Dispatcher, Order
+from capture.server.resume import SessionShelf
+from capture.server.status import Refusal, refusal_of
+from capture.session import DEFAULT_EXPOSURE_TIME_S, Session, SessionConfig
+from capture.v1 import session_pb2, smart_capture_pb2
+from capture.wire.enums import VERDICTS
+from capture.wire.images import image_from_wire
+from capture.wire.sessions import (
+    config_from_wire,
+    frame_from_wire,
+    sample_from_wire,
+    stability_to_wire,
+)
+from capture.worker import PreviewJob, Unjudged
+
+MAX_PREVIEW_PIXELS = 16_000_000
+_MAX_UNSENT = 64
+_MAX_WAITING_STILLS = 2
+_LINGER_S = 0.5
+"""Time after the drain notice in which stills that are on their way are still taken."""
+
+_LOG = structlog.get_logger("capture.server")
+
+
+class CameraStream:
+    """One stream of the call ``Capture``.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    desk : StillDesk
+        Judges stills.
+    dispatcher : Dispatcher
+        The way to the workers, for previews.
+    profiles : Profiles
+        The limits that clients may name.
+    shelf : SessionShelf
+        Where the session is kept when the stream ends.
+    drain : Drain
+        The end of the server.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        desk: StillDesk,
+        dispatcher: Dispatcher,
+        profiles: Profiles,
+        shelf: SessionShelf,
+        drain: Drain,
+    ) -> None:
+        self._call = call
+        self._desk = desk
+        self._dispatcher = dispatcher
+        self._profiles = profiles
+        self._shelf = shelf
+        self._drain = drain
+        self._outbox: asyncio.Queue[session_pb2.CaptureResponse | None] = asyncio.Queue(_MAX_UNSENT)
+        self._stills: asyncio.Queue[session_pb2.Still | None] = asyncio.Queue(_MAX_WAITING_STILLS)
+        self._newest: session_pb2.Preview | None = None
+        self._measured: session_pb2.Preview | None = None
+        self._has_news = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._is_waiting_for_request = False
+        self._is_over = False
+        self._is_taken_over = False
+
+    async def run(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
+        """Guide the camera until its client, or the server, comes to an end.
+
+        Raises
+        ------
+        SessionError
+            If the first message is not a usable configuration.
+        ProfileError
+            If the configuration names a profile that is not there.
+        DrainingError
+            If the server takes no new sessions.
+        """
+        if self._drain.has_begun:
+            raise DrainingError("going down: open the session with another server")
+        first = await anext(requests, None)
+        if first is None:
+            return
+        if first.WhichOneof("message") != "config":
+            raise SessionError("the first message of a session must be its configuration")
+        config = config_from_wire(first.config)
+        profile = self._profiles.find(config.profile)
+        self._token, earlier = self._shelf.open(config.resume_token, self._give_up)
+        self._session = _go_on(earlier, config, profile)
+        metrics = self._call.metrics
+        metrics.session_opened()
+        log = _LOG.bind(request_id=self._call.request_id)
+        log.info("session opened", resumed=earlier is not None, profile=profile.name)
+        try:
+            await self._put(started=_started(self._token, earlier is not None, config, profile))
+            await self._serve(requests)
+        finally:
+            self._shelf.close(self._token, self._give_up, self._session)
+            metrics.session_closed()
+            log.info("session closed")
+        if self._is_taken_over:
+            raise SessionError("the session goes on in another stream")
+
+    async def _serve(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
+        async with asyncio.TaskGroup() as group:
+            writer = group.create_task(self._write())
+            previews = group.create_task(self._measure_previews())
+            stills = group.create_task(self._judge_stills())
+            self._reader = group.create_task(self._read(requests))
+
+            def come_to_an_end() -> None:
+                notice = session_pb2.DrainNotice(grace_ms=round(1e3 * self._drain.left_s))
+                group.create_task(self._put(drain=notice))
+                linger_s = min(_LINGER_S, self._drain.left_s / 2)
+                asyncio.get_running_loop().call_later(linger_s, self._stop_reading)
+
+            with self._drain.telling(come_to_an_end):
+                await asyncio.wait([self._reader])
+                self._is_over = True
+                self._has_news.set()
+                await self._stills.put(None)
+                await asyncio.wait([previews, stills])
+                await self._outbox.put(None)
+                await writer
+
+    # ---- in
+
+    async def _read(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
+        while not self._is_over:
+            self._is_waiting_for_request = True
+            request = await anext(requests, None)
+            self._is_waiting_for_request = False
+            if request is None:
+                return
+            await self._take(request)
+
+    def _stop_reading(self) -> None:
+        """Read nothing more, but lose nothing that was read."""
+        self._is_over = True
+        if self._is_waiting_for_request and self._reader is not None:
+            self._reader.cancel()
+
+    def _give_up(self) -> Session:
+        """End this stream, because another goes on with its session."""
+        self._is_taken_over = True
+        self._stop_reading()
+        return self._session
+
+    async def _take(self, request: session_pb2.CaptureRequest) -> None:
+        match request.WhichOneof("message"):
+            case "preview":
+                await self._offer(request.preview)
+            case "still":
+                await self._stills.put(request.still)
+            case "motion":
+                samples = map(sample_from_wire, request.motion.samples)
+                try:
+                    self._session = self._session.with_motion_samples(samples)
+                except SessionError as error:
+                    await self._answer_error(0, self._call.refuse(error))
+            case "config":
+                twice = SessionError("a session is configured once, by its first message")
+                await self._answer_error(0, self._call.refuse(twice))
+            case None:
+                unknown = SessionError("the message is empty, or newer than this server")
+                await self._answer_error(0, self._call.refuse(unknown))
+
+    async def _offer(self, preview: session_pb2.Preview) -> None:
+        """Put a preview in place of the one that still waits."""
+        passed_over, self._newest = self._newest, preview
+        self._has_news.set()
+        if passed_over is not None:
+            self._call.metrics.skipped()
+            await self._put(skipped=session_pb2.PreviewSkipped(preview_id=passed_over.id))
+
+    # ---- judged
+
+    async def _measure_previews(self) -> None:
+        while True:
+            await self._has_news.wait()
+            if self._newest is None:
+                if self._is_over:
+                    return
+                self._has_news.clear()
+                continue
+            await self._measure_newest(self._newest)
+
+    async def _measure_newest(self, waiting: session_pb2.Preview) -> None:
+        taken: list[session_pb2.Preview] = []
+
+        def take_newest() -> PreviewJob:
+            """Return the job for the newest preview, at the moment when a worker is free."""
+            preview, self._newest = self._newest or waiting, None
+            taken.append(preview)
+            return PreviewJob(
+                image=image_from_wire(preview.image),
+                previous=self._session.previous_plane,
+                max_pixels=min(MAX_PREVIEW_PIXELS, self._session.profile.size.max_pixels),
+            )
+
+        order = Order(
+            caller=self,
+            kind=JobKind.PREVIEW,
+            byte_count=waiting.ByteSize(),
+            make_job=take_newest,
+            is_counted=False,
+        )
+        try:
+            answer = (await self._dispatcher.run(order)).answer
+            if isinstance(answer, PreviewMeasures):
+                frame = frame_from_wire(taken[0])
+                self._session, stability = self._session.observe_preview(frame, answer)
+                await self._put(stability=stability_to_wire(stability))
+                return
+            if not isinstance(answer, Unjudged):
+                raise TypeError(f"a preview was answered with {type(answer).__name__}")
+            refusal = self._call.count(refusal_of(answer))
+        except Exception as error:
+            refusal = self._call.refuse(error)
+        if not taken:  # refused before a worker was free
+            taken.append(self._newest or waiting)
+            self._newest = None
+        await self._answer_error(taken[0].id, refusal)
+
+    async def _judge_stills(self) -> None:
+        config = self._session.config
+        options = smart_capture_pb2.AssessmentOptions(
+            profile=config.profile,
+            skip_classification=config.skip_classification,
+            max_label_count=config.max_label_count,
+        )
+        while (still := await self._stills.get()) is not None:
+            judged = await self._desk.judge(
+                self._call, still.image, options, caller=self, is_counted=False
+            )
+            result = session_pb2.StillResult(still_id=still.id)
+            verdict: Verdict | None = None
+            if isinstance(judged, Refusal):
+                result.error.CopyFrom(judged.to_wire())
+            else:
+                result.assessment.CopyFrom(judged)
+                verdict = VERDICTS.require(judged.verdict)
+            self._session, outcome = self._session.observe_still(verdict)
+            result.taken_anyway = outcome.taken_anyway
+            result.retake_count = outcome.retake_count
+            await self._put(still=result)
+
+    # ---- out
+
+    async def _answer_error(self, preview_id: int, refusal: Refusal) -> None:
+        await self._put(
+            error=session_pb2.InputError(preview_id=preview_id, error=refusal.to_wire())
+        )
+
+    async def _put(
+        self,
+        *,
+        started: session_pb2.SessionStarted | None = None,
+        stability: session_pb2.StabilityUpdate | None = None,
+        skipped: session_pb2.PreviewSkipped | None = None,
+        still: session_pb2.StillResult | None = None,
+        error: session_pb2.InputError | None = None,
+        drain: session_pb2.DrainNotice | None = None,
+    ) -> None:
+        """Put one answer into the outbox, when there is room."""
+        await self._outbox.put(
+            session_pb2.CaptureResponse(
+                started=started,
+                stability=stability,
+                skipped=skipped,
+                still=still,
+                error=error,
+                drain=drain,
+            )
+        )
+
+    async def _write(self) -> None:
+        while (response := await self._outbox.get()) is not None:
+            await self._call.context.write(response)
+
+
+def _go_on(earlier: Session | None, config: SessionConfig, profile: Profile) -> Session:
+    """Return a new session, or an earlier one under the configuration that came last."""
+    if earlier is None:
+        return Session.start(config, profile)
+    return replace(earlier, config=config, profile=profile)
+
+
+def _started(
+    token: str, is_resumed: bool, config: SessionConfig, profile: Profile
+) -> session_pb2.SessionStarted:
+    return session_pb2.SessionStarted(
+        session_token=token,
+        resumed=is_resumed,
+        profile=profile.name,
+        assumed=session_pb2.AssumedConfig(
+            exposure_time_s=config.exposure_time_s or DEFAULT_EXPOSURE_TIME_S,
+            still_width_px=config.still_width_px,
+        ),
+    )

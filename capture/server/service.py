@@ -1,0 +1,134 @@
+"""The service as it is drawn in ``proto/capture/v1/smart_capture.proto``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc.aio
+
+from capture.errors import DrainingError
+from capture.server.calls import Call, Context, Drain, answering, ended
+from capture.server.camera import CameraStream
+from capture.server.desk import Profiles, StillDesk
+from capture.server.dispatch import Dispatcher
+from capture.server.metrics import Metrics
+from capture.server.resume import SessionShelf
+from capture.server.status import Refusal
+from capture.v1 import session_pb2, smart_capture_pb2, smart_capture_pb2_grpc
+
+SERVICE_NAME = "capture.v1.SmartCapture"
+
+MAX_IN_FLIGHT = 16
+"""Pictures of one pipelined stream in the server; the next is not read before one is answered."""
+
+
+class SmartCaptureService(smart_capture_pb2_grpc.SmartCaptureServicer):
+    """Answers the three calls.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+        The way to the workers.
+    profiles : Profiles
+        The limits that callers may name.
+    drain : Drain
+        The end of the server.
+    metrics : Metrics
+        Where it is counted.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, profiles: Profiles, drain: Drain, metrics: Metrics
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._profiles = profiles
+        self._desk = StillDesk(dispatcher, profiles)
+        self._shelf = SessionShelf()
+        self._drain = drain
+        self._metrics = metrics
+
+    async def AssessImage(  # noqa: N802 - the name of the call
+        self, request: smart_capture_pb2.AssessImageRequest, context: Context
+    ) -> smart_capture_pb2.AssessImageResponse:
+        """Judge one picture; what cannot be judged ends the call with its status."""
+        async with answering(context, self._metrics) as call:
+            judged = await self._desk.judge(
+                call, request.image, request.options, caller=call.peer, is_counted=True
+            )
+            if isinstance(judged, Refusal):
+                await call.abort(judged)
+            return smart_capture_pb2.AssessImageResponse(assessment=judged)
+
+    async def AssessImages(  # type: ignore[override]  # noqa: N802 - it writes, grpc.aio allows that
+        self,
+        request_iterator: AsyncIterator[smart_capture_pb2.AssessImagesRequest],
+        context: Context,
+    ) -> None:
+        """Judge pictures as they come, and answer each as it is done."""
+        async with answering(context, self._metrics) as call:
+            stream = _PictureStream(self._desk, call)
+            await stream.run(request_iterator, self._drain)
+            if self._drain.has_begun:
+                raise DrainingError("going down: what was not answered is for another server")
+
+    async def Capture(  # type: ignore[override]  # noqa: N802
+        self, request_iterator: AsyncIterator[session_pb2.CaptureRequest], context: Context
+    ) -> None:
+        """Guide a camera."""
+        async with answering(context, self._metrics) as call:
+            stream = CameraStream(
+                call, self._desk, self._dispatcher, self._profiles, self._shelf, self._drain
+            )
+            await stream.run(request_iterator)
+
+
+class _PictureStream:
+    """One pipelined stream of pictures."""
+
+    def __init__(self, desk: StillDesk, call: Call) -> None:
+        self._desk = desk
+        self._call = call
+        self._places = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._write_lock = asyncio.Lock()
+
+    async def run(
+        self, requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest], drain: Drain
+    ) -> None:
+        """Read until the client or the server comes to an end, and answer what was read."""
+        reader = asyncio.create_task(self._read(requests))
+        try:
+            with drain.telling(reader.cancel):
+                await asyncio.wait([reader])
+                if not reader.cancelled():
+                    reader.result()
+                await asyncio.gather(*self._tasks)
+        finally:
+            await ended(reader, *self._tasks)
+
+    async def _read(self, requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest]) -> None:
+        await self._places.acquire()
+        async for request in requests:
+            task = asyncio.create_task(self._answer(request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            await self._places.acquire()
+
+    async def _answer(self, request: smart_capture_pb2.AssessImagesRequest) -> None:
+        judged = await self._desk.judge(
+            self._call, request.image, request.options, caller=self, is_counted=False
+        )
+        response = smart_capture_pb2.AssessImagesResponse(id=request.id)
+        if isinstance(judged, Refusal):
+            response.error.CopyFrom(judged.to_wire())
+        else:
+            response.assessment.CopyFrom(judged)
+        async with self._write_lock:
+            await self._call.context.write(response)
+        self._places.release()
+
+
+def add_to(server: grpc.aio.Server, service: SmartCaptureService) -> None:
+    """Register the service with a server."""
+    smart_capture_pb2_grpc.add_SmartCaptureServicer_to_server(service, server)
