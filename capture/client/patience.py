@@ -18,6 +18,8 @@ _WORTH_COMING_BACK = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
+# What grpc.aio makes of a write that the end of its stream overtook; the true status is lost.
+_OVERTAKEN_WRITE = "Internal error from Core"
 
 
 class Patience:
@@ -62,7 +64,7 @@ class Patience:
         wait_s = self._backoff_s()
         if failure is not None:
             asked_ms = pushback_ms(failure)
-            if failure.code() not in _WORTH_COMING_BACK or (asked_ms is not None and asked_ms < 0):
+            if not _is_worth_coming_back(failure) or (asked_ms is not None and asked_ms < 0):
                 raise error_of_call(failure)
             wait_s = wait_s if asked_ms is None else asked_ms / 1000
         if now_s + wait_s > self._give_up_at_s:
@@ -74,3 +76,7 @@ class Patience:
         self._failure_count += 1
         # Spread over time, so that a fleet of cameras does not come back all at once.
         return longest_s * random.uniform(0.8, 1.2)
+
+
+def _is_worth_coming_back(failure: grpc.aio.AioRpcError) -> bool:
+    return failure.code() in _WORTH_COMING_BACK or failure.details() == _OVERTAKEN_WRITE

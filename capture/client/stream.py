@@ -65,6 +65,7 @@ class Stream:
         self._tell = tell
         self._reconnect_for_s = reconnect_for_s
         self._still_attempts: Counter[int] = Counter()
+        self._started = asyncio.Event()
 
     async def run(self) -> None:
         """Keep the stream open until the outbox is closed and every still is answered.
@@ -82,13 +83,15 @@ class Stream:
                 await self._once(patience)
             except grpc.aio.AioRpcError as error:
                 failure = error
-            for preview_id in self._outbox.connection_lost():
-                self._tell(PreviewSkipped(preview_id))
             if self._outbox.is_done:
                 return
-            await asyncio.sleep(patience.wait_s(failure, clock()))
+            wait_s = patience.wait_s(failure, clock())
+            for preview_id in self._outbox.connection_lost():
+                self._tell(PreviewSkipped(preview_id))
+            await asyncio.sleep(wait_s)
 
     async def _once(self, patience: Patience) -> None:
+        self._started.clear()
         call = self._stub.Capture()
         writer = asyncio.create_task(self._write(call))
         try:
@@ -103,6 +106,8 @@ class Stream:
 
     async def _write(self, call: grpc.aio.StreamStreamCall[Any, Any]) -> None:
         await call.write(session_pb2.CaptureRequest(config=config_to_wire(self._config)))
+        # A session that is refused would overtake what is written after it.
+        await self._started.wait()
         while (request := await self._outbox.take()) is not None:
             await call.write(request)
         await call.done_writing()
@@ -128,6 +133,7 @@ class Stream:
                 self._tell(DrainNotice(response.drain.grace_ms))
 
     def _start(self, started: session_pb2.SessionStarted) -> SessionStarted:
+        self._started.set()
         self._config = replace(self._config, resume_token=started.session_token)
         return SessionStarted(
             session_token=started.session_token,
