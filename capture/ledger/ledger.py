@@ -62,7 +62,7 @@ class Outcome:
 class Ledger:
     """Assessments, runs and profiles in one database.
 
-    Use `open_ledger`; calls may come from any thread, one at a time.
+    Use `open_ledger`; calls may come from any thread.
 
     Parameters
     ----------
@@ -71,8 +71,10 @@ class Ledger:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
+        """For those who ask in SQL of their own."""
         self._writer = engine.execution_options(writes=True)
+        self._limits: dict[str, Mapping[str, Any] | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +89,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def begin_run(
         self, sources: Sequence[str], profile: Profile, engine_version: str, *, classify: bool
@@ -238,13 +240,19 @@ class Ledger:
             found = connection.execute(select(runs).order_by(runs.c.id.desc()))
             return [dict(row) for row in found.mappings()]
 
+    def max_pixels_of(self, profile_sha256: str) -> int | None:
+        """Return the most pixels that a profile of this ledger lets be decoded."""
+        limits = self.limits_of(profile_sha256)
+        return None if limits is None else int(limits["size"]["max_pixels"])
+
     def limits_of(self, profile_sha256: str) -> Mapping[str, Any] | None:
         """Return the sections and limits of a profile that rows were judged by."""
-        with self._read() as connection:
-            limits: Mapping[str, Any] | None = connection.scalar(
-                select(profiles.c.limits).where(profiles.c.sha256 == profile_sha256)
-            )
-            return limits
+        if profile_sha256 not in self._limits:
+            with self._read() as connection:
+                self._limits[profile_sha256] = connection.scalar(
+                    select(profiles.c.limits).where(profiles.c.sha256 == profile_sha256)
+                )
+        return self._limits[profile_sha256]
 
     def profiles(self) -> list[Row]:
         """Return name, hash and count of every profile that rows stand judged by."""
@@ -273,7 +281,7 @@ class Ledger:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _named_errors(), self._engine.connect() as connection:
+        with _named_errors(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager

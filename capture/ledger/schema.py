@@ -50,7 +50,13 @@ runs = Table(
     Column("started_at", DateTime(timezone=True), nullable=False, comment="UTC"),
     Column("finished_at", DateTime(timezone=True), comment="UTC; empty: stopped before the end"),
     Column("sources", _JSON, nullable=False, comment="as given on the command line"),
-    Column("profile_sha256", Text, ForeignKey("profiles.sha256"), nullable=False),
+    Column(
+        "profile_sha256",
+        Text,
+        ForeignKey("profiles.sha256"),
+        nullable=False,
+        comment="hash of the limits, as in profiles",
+    ),
     Column("engine_version", Text, nullable=False, comment="version of this package"),
     Column("classify", Boolean, nullable=False, comment="whether accepted pictures got labels"),
     Column("resume_count", Integer, nullable=False, comment="times it was taken up again"),
@@ -102,7 +108,13 @@ assessments = Table(
     Column("decode", Text, comment="how the pixels were read"),
     Column("engine_version", Text, nullable=False, comment="version of this package"),
     Column("profile", Text, nullable=False, comment="name of the limits"),
-    Column("profile_sha256", Text, ForeignKey("profiles.sha256"), nullable=False),
+    Column(
+        "profile_sha256",
+        Text,
+        ForeignKey("profiles.sha256"),
+        nullable=False,
+        comment="hash of the limits, as in profiles",
+    ),
     Column("run_id", _ID, ForeignKey("runs.id"), nullable=False, comment="run that wrote the row"),
 )
 
