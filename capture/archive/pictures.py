@@ -1,0 +1,214 @@
+"""One picture at one place: what it is called, whether it changed, and its bytes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from typing import IO, Protocol
+from zlib import error as ZlibError  # noqa: N812 - the module's only exception
+
+from capture.errors import ImageTooLargeError, UnreadableFileError
+from capture.ledger.rows import printable
+
+MEMBER = "!"
+"""Between the path of an archive and the name of a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Tells a changed file from an unchanged one without reading it.
+
+    Attributes
+    ----------
+    size_bytes : int
+        Length of the picture.
+    mtime_ns : int
+        When the file, or the archive around it, was last changed: Unix time in ns.
+    """
+
+    size_bytes: int
+    mtime_ns: int
+
+
+class Picture(Protocol):
+    """A picture that can be read. What cannot be reached is one, too, and says so."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies, as in the ledger."""
+        ...
+
+    def stamp(self) -> Stamp:
+        """Look, without reading; raises UnreadableFileError."""
+        ...
+
+    def read(self, max_bytes: int) -> bytes:
+        """Read it; raises UnreadableFileError or ImageTooLargeError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FilePicture:
+    """A file."""
+
+    file: str
+
+    @property
+    def path(self) -> str:
+        """The file's path, in text that every database takes."""
+        return printable(self.file)
+
+    def stamp(self) -> Stamp:
+        """Look at the file; raises UnreadableFileError."""
+        return stamp_of(self.file)
+
+    def read(self, max_bytes: int) -> bytes:
+        """Read the file; raises UnreadableFileError or ImageTooLargeError."""
+        try:
+            with open(self.file, "rb") as opened:  # noqa: PTH123 - may hold undecodable bytes
+                return read_at_most(opened, max_bytes)
+        except OSError as error:
+            raise unreadable(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ZipMember:
+    """A member of a zip file; the open archive lives as long as one of its members."""
+
+    archive_path: str
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+    mtime_ns: int
+
+    @property
+    def path(self) -> str:
+        """The archive's path and the member's name."""
+        return member_path(self.archive_path, self.info.filename)
+
+    def stamp(self) -> Stamp:
+        """Take the size as the archive's directory says."""
+        return Stamp(self.info.file_size, self.mtime_ns)
+
+    def read(self, max_bytes: int) -> bytes:
+        """Unpack it; raises UnreadableFileError or ImageTooLargeError."""
+        try:
+            with self.archive.open(self.info) as opened:
+                return read_at_most(opened, max_bytes)
+        except OSError as error:
+            raise unreadable(error) from error
+        except (zipfile.BadZipFile, ZlibError, EOFError) as error:
+            raise UnreadableFileError(f"damaged in the archive: {error}") from error
+        except (RuntimeError, NotImplementedError) as error:  # encrypted; unknown compression
+            raise UnreadableFileError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember:
+    """A member of a tar file that is not compressed: read where it lies."""
+
+    archive_path: str
+    name: str
+    offset_bytes: int
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def path(self) -> str:
+        """The archive's path and the member's name."""
+        return member_path(self.archive_path, self.name)
+
+    def stamp(self) -> Stamp:
+        """Take the size as the header says."""
+        return Stamp(self.size_bytes, self.mtime_ns)
+
+    def read(self, max_bytes: int) -> bytes:
+        """Read it; raises UnreadableFileError or ImageTooLargeError."""
+        if self.size_bytes > max_bytes:
+            raise too_large(self.size_bytes, max_bytes)
+        try:
+            with open(self.archive_path, "rb") as opened:  # noqa: PTH123
+                opened.seek(self.offset_bytes)
+                data = opened.read(self.size_bytes)
+        except OSError as error:
+            raise unreadable(error) from error
+        if len(data) < self.size_bytes:
+            raise UnreadableFileError("the archive ends early")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMember:
+    """A member of a compressed tar, which can be read only once, in passing."""
+
+    path: str
+    data: bytes
+    mtime_ns: int
+
+    def stamp(self) -> Stamp:
+        """Take the size of what was read."""
+        return Stamp(len(self.data), self.mtime_ns)
+
+    def read(self, max_bytes: int) -> bytes:
+        """Return what was read; raises ImageTooLargeError."""
+        if len(self.data) > max_bytes:
+            raise too_large(len(self.data), max_bytes)
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """What could not be listed, so that it is a row and not a gap."""
+
+    path: str
+    why: str
+
+    def stamp(self) -> Stamp:
+        """Raise UnreadableFileError."""
+        raise UnreadableFileError(self.why)
+
+    def read(self, max_bytes: int) -> bytes:  # noqa: ARG002 - as of any picture
+        """Raise UnreadableFileError."""
+        raise UnreadableFileError(self.why)
+
+
+def stamp_of(file: str) -> Stamp:
+    """Look at a file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is not there, or no regular file: reading a pipe could wait for ever.
+    """
+    try:
+        found = os.stat(file)  # noqa: PTH116 - may hold undecodable bytes
+    except OSError as error:
+        raise unreadable(error) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableFileError("not a regular file")
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def read_at_most(opened: IO[bytes], max_bytes: int) -> bytes:
+    """Read to the end; what is longer than `max_bytes` raises ImageTooLargeError."""
+    data = opened.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise too_large(None, max_bytes)
+    return data
+
+
+def member_path(archive_path: str, name: str) -> str:
+    """Name a member of an archive as the ledger does."""
+    return printable(f"{archive_path}{MEMBER}{name}")
+
+
+def unreadable(error: OSError) -> UnreadableFileError:
+    """Say why a file could not be read, without its path."""
+    return UnreadableFileError(error.strerror or type(error).__name__)
+
+
+def too_large(size_bytes: int | None, max_bytes: int) -> ImageTooLargeError:
+    """Say how large a picture is, and how large it may be."""
+    size = "more" if size_bytes is None else f"{size_bytes / 1e6:.0f} MB"
+    return ImageTooLargeError(f"{size} than the {max_bytes / 1e6:.0f} MB that a file may have")

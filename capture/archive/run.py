@@ -1,0 +1,273 @@
+"""Score an archive: list, look up, read, judge and commit, each at its own pace.
+
+One task lists pictures and looks up their rows; a few read files and wait for workers;
+one commits rows by batch. What lies between them is bounded, so memory does not grow
+with the archive. A run may be killed at any moment: what was not committed is done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from capture.archive.engines import Engine
+from capture.archive.judging import Judging
+from capture.archive.pictures import HeldMember, Picture, Stamp
+from capture.archive.tally import Effort, Tally
+from capture.assessment import Assessment
+from capture.errors import ImageError, UnreadableFileError
+from capture.images import EncodedImage
+from capture.ledger.ledger import Ledger
+from capture.ledger.rows import Row, row_of, row_of_unjudged
+from capture.worker import Answer, StillJob, Unjudged
+
+MAX_FILE_BYTES = 512 << 20
+LOOKUP_COUNT = 256
+MAX_HELD_BYTES = 32 << 20
+BATCH_COUNT = 256
+BATCH_S = 1.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A picture with what a look at it says; no stamp where it cannot be reached."""
+
+    picture: Picture
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A picture that has to be read, with the row it had."""
+
+    listed: _Listed
+    row: Row | None
+
+
+class ArchiveRun:
+    """One pass over pictures.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where rows are looked up and committed.
+    engine : Engine
+        Where pictures are judged; started.
+    judging : Judging
+        By what.
+    run_id : int
+        The run that rows are filed under.
+    on_progress : callable
+        Called in the event loop with the counts so far, at least once a lookup.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        engine: Engine,
+        judging: Judging,
+        *,
+        run_id: int,
+        on_progress: Callable[[Tally], None],
+    ) -> None:
+        self._ledger = ledger
+        self._engine = engine
+        self._judging = judging
+        self._run_id = run_id
+        self._on_progress = on_progress
+        self._tally = Tally()
+        self._stopping = asyncio.Event()
+        # Beyond one job per worker, as many files lie ready as workers could take next.
+        self._reader_count = 2 * engine.worker_count
+        self._open: asyncio.Queue[_Open | None] = asyncio.Queue(self._reader_count)
+        self._rows: asyncio.Queue[tuple[Row, Effort] | None] = asyncio.Queue(BATCH_COUNT)
+        self._database = ThreadPoolExecutor(1, "ledger")
+        self._readers = ThreadPoolExecutor(self._reader_count + 1, "reader")
+
+    def stop(self) -> None:
+        """End soon: judge and commit what is in hand, take nothing new."""
+        self._stopping.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to end before all was seen."""
+        return self._stopping.is_set()
+
+    async def score(self, pictures: Iterable[Picture]) -> Tally:
+        """Bring the row of every picture up to date.
+
+        Returns
+        -------
+        Tally
+            What was seen; the run is complete unless it was stopped.
+
+        Raises
+        ------
+        LedgerError
+            If rows cannot be written. Those committed stay.
+        WorkerError
+            If no worker comes up.
+        """
+        try:
+            async with asyncio.TaskGroup() as writing:
+                writing.create_task(self._commit_rows())
+                async with asyncio.TaskGroup() as judging:
+                    judging.create_task(self._list(pictures))
+                    for _ in range(self._reader_count):
+                        judging.create_task(self._judge_open())
+                await self._rows.put(None)
+        except BaseExceptionGroup as group:
+            raise _first_of(group) from None
+        finally:
+            self._database.shutdown()
+            self._readers.shutdown()
+        return self._tally
+
+    async def _list(self, pictures: Iterable[Picture]) -> None:
+        lookups = _lookups(pictures)
+        while not self._stopping.is_set() and (
+            listed := await self._in(self._readers, partial(next, lookups, None))
+        ):
+            paths = [item.picture.path for item in listed]
+            rows = await self._in(self._database, partial(self._ledger.rows_at, paths))
+            for item in listed:
+                if self._stopping.is_set():
+                    break
+                await self._look_at(item, rows.get(item.picture.path))
+            self._on_progress(self._tally)
+        for _ in range(self._reader_count):
+            await self._open.put(None)
+
+    async def _look_at(self, item: _Listed, row: Row | None) -> None:
+        if row is not None and item.stamp == Stamp(row["size_bytes"], row["mtime_ns"]):
+            judged = self._judging.of_stored(row)
+            if judged is row:
+                self._tally.add(row, Effort.UNCHANGED)
+                return
+            if judged is not None:
+                await self._settle(judged, Effort.REUSED)
+                return
+        await self._open.put(_Open(item, row))
+
+    async def _judge_open(self) -> None:
+        while (item := await self._open.get()) is not None:
+            if not self._stopping.is_set():
+                await self._judge(item)
+                self._on_progress(self._tally)
+
+    async def _judge(self, item: _Open) -> None:
+        picture, stamp = item.listed.picture, item.listed.stamp
+        where = {
+            "path": picture.path,
+            "size_bytes": stamp and stamp.size_bytes,
+            "mtime_ns": stamp and stamp.mtime_ns,
+        }
+        try:
+            data, sha256 = await self._in(self._readers, partial(_read, picture))
+        except (ImageError, UnreadableFileError) as error:
+            row = self._row_of(Unjudged(error.code, str(error)))
+            await self._settle(row | where, Effort.SCORED)
+            return
+        where |= {"sha256": sha256}
+        same_bytes = await self._in(self._database, partial(self._ledger.rows_with_sha256, sha256))
+        for row in same_bytes:
+            judged = self._judging.of_stored(row)
+            if judged is not None:
+                await self._settle(judged | where, Effort.REUSED)
+                return
+        job = StillJob(
+            image=EncodedImage(data),
+            path=None,
+            profile=self._judging.profile,
+            classify=self._judging.classify,
+        )
+        await self._settle(self._row_of(await self._engine.answer(job)) | where, Effort.SCORED)
+
+    def _row_of(self, answer: Answer) -> Row:
+        match answer:
+            case Assessment():
+                return row_of(answer)
+            case Unjudged(code, message):
+                judging = self._judging
+                return row_of_unjudged(code, message, judging.profile, judging.engine_version)
+            case _:
+                raise TypeError(f"a still was answered with {type(answer).__name__}")
+
+    async def _settle(self, row: Row, effort: Effort) -> None:
+        self._tally.add(row, effort)
+        await self._rows.put((row, effort))
+
+    async def _commit_rows(self) -> None:
+        more = True
+        while more:
+            batch: dict[str, tuple[Row, Effort]] = {}
+            more = await self._fill(batch)
+            efforts = [effort for _, effort in batch.values()]
+            put = partial(
+                self._ledger.put,
+                self._run_id,
+                [row for row, _ in batch.values()],
+                scored_count=efforts.count(Effort.SCORED),
+                reused_count=efforts.count(Effort.REUSED),
+            )
+            if batch:
+                await self._in(self._database, put)
+
+    async def _fill(self, batch: dict[str, tuple[Row, Effort]]) -> bool:
+        """Wait for rows until there are enough or they get old; False after the last."""
+        ends_at: float | None = None
+        while len(batch) < BATCH_COUNT:
+            try:
+                timeout_s = None if ends_at is None else max(0.0, ends_at - time.monotonic())
+                async with asyncio.timeout(timeout_s):
+                    item = await self._rows.get()
+            except TimeoutError:
+                return True
+            if item is None:
+                return False
+            batch[item[0]["path"]] = item
+            ends_at = ends_at or time.monotonic() + BATCH_S
+        return True
+
+    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def _lookups(pictures: Iterable[Picture]) -> Iterator[list[_Listed]]:
+    """Look at pictures, and cut them into lists for one lookup each, in bounded memory."""
+    listed: list[_Listed] = []
+    held_bytes = 0
+    for picture in pictures:
+        try:
+            stamp = picture.stamp()
+        except UnreadableFileError:
+            stamp = None  # reading it will say why
+        listed.append(_Listed(picture, stamp))
+        if isinstance(picture, HeldMember):
+            held_bytes += len(picture.data)
+        if len(listed) == LOOKUP_COUNT or held_bytes > MAX_HELD_BYTES:
+            yield listed
+            listed, held_bytes = [], 0
+    if listed:
+        yield listed
+
+
+def _read(picture: Picture) -> tuple[bytes, str]:
+    picture.stamp()  # a pipe or a device is refused before it is opened
+    data = picture.read(MAX_FILE_BYTES)
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

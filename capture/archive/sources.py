@@ -1,0 +1,187 @@
+"""What a run reads: files, folders, globs, archives, and lists of them on stdin."""
+
+from __future__ import annotations
+
+import glob
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfileobj
+from threading import Event
+from typing import BinaryIO
+
+from capture.archive.containers import COMPRESSED_TAR_SUFFIXES, is_archive, members_of
+from capture.archive.pictures import FilePicture, Picture, Unreachable, unreadable
+from capture.errors import ConfigurationError
+from capture.ledger.rows import printable
+
+PICTURE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp"),
+    *(".gif", ".avif", ".heic", ".heif"),
+)
+"""Names taken for pictures in folders and archives; a file that is named is one as it is."""
+
+STDIN = "-"
+
+
+class Sources:
+    """Pictures in a fixed order: sources as given, folders sorted by name.
+
+    Iterating lists them anew each time, so nothing is held in memory but one folder's
+    names and the identities of the folders, against links that lead in circles.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Files, folders, archives and glob patterns; kept as absolute paths.
+    listed : Path or None
+        A file of further names, one a line or separated by NUL.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name leads nowhere. What a list names and is not there becomes a row instead.
+    """
+
+    def __init__(self, names: Sequence[str], listed: Path | None = None) -> None:
+        self.names = [os.path.abspath(name) for name in names]  # noqa: PTH100 - keeps links
+        self._listed = listed
+        self._walk = _Walk()
+        for name in self.names:
+            if not os.path.lexists(name) and not _first_match(name):
+                raise ConfigurationError(f"nothing there: {printable(name)}")
+
+    def __iter__(self) -> Iterator[Picture]:
+        self._walk = _Walk()
+        for found in self._walk.files(self.names, self._listed):
+            if isinstance(found, Unreachable):
+                yield found
+            elif is_archive(found):
+                yield from members_of(found, is_picture)
+            else:
+                yield FilePicture(found)
+
+    @property
+    def skipped_count(self) -> int:
+        """Files that the last listing left out because they are no pictures by name."""
+        return self._walk.skipped_count
+
+    def count(self, given_up: Event) -> int | None:
+        """Count the pictures, or return None where that would mean unpacking a tar.
+
+        Parameters
+        ----------
+        given_up : Event
+            Once set, counting ends with None.
+        """
+        count = 0
+        for found in _Walk().files(self.names, self._listed):
+            members: Iterable[object] = (found,)
+            if isinstance(found, str) and is_archive(found):
+                if found.lower().endswith(COMPRESSED_TAR_SUFFIXES):
+                    return None
+                members = members_of(found, is_picture)
+            for _ in members:
+                count += 1
+                if given_up.is_set():
+                    return None
+        return count
+
+
+class _Walk:
+    """One listing of files; a folder is entered once, however many links lead to it."""
+
+    def __init__(self) -> None:
+        self.skipped_count = 0
+        self._entered: set[tuple[int, int]] = set()
+
+    def files(self, names: Sequence[str], listed: Path | None) -> Iterator[str | Unreachable]:
+        for name in names:
+            yield from self._expanded(name)
+        if listed is not None:
+            with listed.open("rb") as lines:
+                for name in _names_in(lines):
+                    yield from self._expanded(name)
+
+    def _expanded(self, name: str) -> Iterator[str | Unreachable]:
+        if os.path.lexists(name) or not _first_match(name):
+            yield from self._below(name)
+            return
+        for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
+            # A pattern that matches a folder also matches, or leaves out, what lies in it.
+            if not Path(match).is_dir():
+                yield match
+
+    def _below(self, name: str) -> Iterator[str | Unreachable]:
+        pending = [(name, Path(name).is_dir())]
+        while pending:
+            path, is_folder = pending.pop()
+            if not is_folder:
+                yield path
+                continue
+            try:
+                pending.extend(reversed(self._entries_of(path)))
+            except OSError as error:
+                yield Unreachable(printable(path), f"folder: {unreadable(error)}")
+
+    def _entries_of(self, folder: str) -> list[tuple[str, bool]]:
+        found = os.stat(folder)  # noqa: PTH116 - may hold undecodable bytes
+        if (found.st_dev, found.st_ino) in self._entered:
+            return []
+        self._entered.add((found.st_dev, found.st_ino))
+        with os.scandir(folder) as listing:
+            entries = sorted((entry.name, _is_folder(entry)) for entry in listing)
+        wanted = [
+            (name, is_folder)
+            for name, is_folder in entries
+            # Dot files: thumbnails, resource forks, half-made downloads.
+            if not name.startswith(".") and (is_folder or is_picture(name) or is_archive(name))
+        ]
+        files = sum(1 for _, is_folder in entries if not is_folder)
+        self.skipped_count += files - sum(1 for _, is_folder in wanted if not is_folder)
+        return [(os.path.join(folder, name), is_folder) for name, is_folder in wanted]  # noqa: PTH118
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; reading it will say so
+        return False
+
+
+def is_picture(name: str) -> bool:
+    """Say by its name whether a file in a folder or an archive is taken for a picture."""
+    base = name.rsplit("/", 1)[-1]
+    return base.lower().endswith(PICTURE_SUFFIXES) and not base.startswith(".")
+
+
+@contextmanager
+def spooled(stream: BinaryIO) -> Iterator[Path]:
+    """Keep a list that can be read only once in a temporary file while it is needed."""
+    with tempfile.NamedTemporaryFile(prefix="smart-capture-list-") as spool:
+        copyfileobj(stream, spool)
+        spool.flush()
+        yield Path(spool.name)
+
+
+def _first_match(name: str) -> str | None:
+    if not glob.has_magic(name):
+        return None
+    return next(glob.iglob(name, recursive=True), None)  # noqa: PTH207 - absolute
+
+
+def _names_in(lines: BinaryIO) -> Iterator[str]:
+    separator = b"\0" if b"\0" in lines.peek(1 << 16) else b"\n"  # type: ignore[attr-defined]
+    rest = b""
+    while block := lines.read(1 << 16):
+        *names, rest = (rest + block).split(separator)
+        for name in names:
+            yield from _absolute(name)
+    yield from _absolute(rest)
+
+
+def _absolute(name: bytes) -> Iterator[str]:
+    if stripped := name.rstrip(b"\r\n"):
+        yield os.path.abspath(os.fsdecode(stripped))  # noqa: PTH100 - keeps links as they are

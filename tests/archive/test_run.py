@@ -1,0 +1,211 @@
+"""A run judges every picture once, survives what it meets, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from capture import __version__
+from capture.archive.engines import LocalEngine
+from capture.archive.judging import Judging
+from capture.archive.run import ArchiveRun
+from capture.archive.sources import Sources
+from capture.archive.tally import Effort, Tally
+from capture.assess import assess_image
+from capture.gates.profile import load_profile
+from capture.images import EncodedImage
+from capture.ledger.ledger import Ledger, open_ledger
+from capture.ledger.rows import Row, row_of
+from capture.worker import WorkerConfig, build_worker
+from inference.lanes import LanePool
+from tests.archive.pictures import jpeg
+from tests.archive.workers import HANGS, KILLS, RAISES, build_hostile_worker
+
+DEFAULT = load_profile("default")
+STRICT = load_profile("strict")
+WHERE = ("path", "sha256", "size_bytes", "mtime_ns", "run_id")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(tmp_path / "run.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[LocalEngine]:
+    pool = LanePool(
+        partial(build_worker, WorkerConfig(classify=False)), worker_count=2, job_timeout_s=30
+    )
+    async with LocalEngine(pool) as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four pictures, of which two are the same bytes, and two that are none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, data in {
+        "1.jpg": jpeg(1),
+        "2.jpg": jpeg(2),
+        "3.jpg": jpeg(3),
+        "3_copy.jpg": jpeg(3),
+        "broken.jpg": b"no picture",
+        "empty.jpg": b"",
+    }.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+async def score(
+    ledger: Ledger,
+    engine: LocalEngine,
+    folder: Path,
+    profile=DEFAULT,
+    *,
+    retry_failed: bool = False,
+    stop_after: int | None = None,
+) -> Tally:
+    run_id = ledger.begin_run([str(folder)], profile, __version__, classify=False)
+    judging = Judging(profile, __version__, False, retry_failed, ledger.max_pixels_of)
+
+    def stop_in_time(tally: Tally) -> None:
+        if stop_after is not None and tally.seen_count >= stop_after:
+            run.stop()
+
+    run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=stop_in_time)
+    tally = await run.score(Sources([str(folder)]))
+    if not run.is_stopping:
+        ledger.finish_run(run_id)
+    return tally
+
+
+def rows_of(ledger: Ledger) -> dict[str, Row]:
+    return {Path(row["path"]).name: row for row in ledger.rows()}
+
+
+async def test_every_file_becomes_a_row(ledger: Ledger, engine: LocalEngine, folder: Path) -> None:
+    """Good pictures have verdicts, bad ones the code of why not; nothing is left out."""
+    tally = await score(ledger, engine, folder)
+    rows = rows_of(ledger)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "1.jpg": "ok",
+        "2.jpg": "ok",
+        "3.jpg": "ok",
+        "3_copy.jpg": "ok",
+        "broken.jpg": "UNRECOGNIZED_FORMAT",
+        "empty.jpg": "EMPTY",
+    }
+    assert all((row["verdict"] is None) == (row["status"] != "ok") for row in rows.values())
+    assert tally.seen_count == 6
+
+
+async def test_numbers_are_those_of_a_single_assessment(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """A picture in the ledger reads to the bit as when it is judged alone."""
+    await score(ledger, engine, folder)
+    alone = row_of(assess_image(EncodedImage((folder / "1.jpg").read_bytes()), DEFAULT, None))
+    stored = rows_of(ledger)["1.jpg"]
+    assert stored == alone | {name: stored[name] for name in WHERE}
+
+
+async def test_a_second_pass_scores_nothing(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """What is unchanged is neither read nor written again."""
+    await score(ledger, engine, folder)
+    before = rows_of(ledger)
+    tally = await score(ledger, engine, folder)
+    assert tally.efforts == {Effort.UNCHANGED: 6}
+    assert rows_of(ledger) == before
+
+
+async def test_only_what_changed_is_scored_again(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """A new and a changed file are scored; one merely touched or moved is recognised."""
+    await score(ledger, engine, folder)
+    (folder / "1.jpg").write_bytes(jpeg(11))
+    (folder / "4.jpg").write_bytes(jpeg(4))
+    os.utime(folder / "2.jpg", ns=(0, 0))
+    (folder / "3_copy.jpg").rename(folder / "5.jpg")
+    tally = await score(ledger, engine, folder)
+    assert tally.efforts == {Effort.SCORED: 2, Effort.REUSED: 2, Effort.UNCHANGED: 3}
+    assert rows_of(ledger)["2.jpg"]["mtime_ns"] == 0
+
+
+async def test_a_stopped_run_goes_on_to_the_same_rows(
+    ledger: Ledger, engine: LocalEngine, folder: Path, tmp_path: Path
+) -> None:
+    """Stopped after each picture in turn, a run ends with the rows of one that never was."""
+    for number in range(20):
+        (folder / f"more_{number}.jpg").write_bytes(jpeg(100 + number))
+    passes = 0
+    while (await score(ledger, engine, folder, stop_after=passes + 3)).seen_count < 26:
+        passes += 1
+    assert passes >= 1
+    with open_ledger(tmp_path / "whole.db") as whole:
+        await score(whole, engine, folder)
+        assert list(whole.rows()) == list(ledger.rows())
+
+
+async def test_another_profile_judges_stored_measures(
+    ledger: Ledger, engine: LocalEngine, folder: Path, tmp_path: Path
+) -> None:
+    """No picture is opened, and the rows are those of a fresh run under that profile."""
+    await score(ledger, engine, folder)
+    tally = await score(ledger, engine, folder, STRICT)
+    assert tally.efforts == {Effort.REUSED: 6}
+    with open_ledger(tmp_path / "fresh.db") as fresh:
+        await score(fresh, engine, folder, STRICT)
+        again, anew = rows_of(ledger), rows_of(fresh)
+        assert {name: row | {"run_id": 0} for name, row in again.items()} == {
+            name: row | {"run_id": 0} for name, row in anew.items()
+        }
+
+
+async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: Path) -> None:
+    """Killed twice: POISON. Past its time: TIMEOUT. Raised: INTERNAL. The others are judged."""
+    (folder / "kills.jpg").write_bytes(KILLS)
+    (folder / "hangs.jpg").write_bytes(HANGS)
+    (folder / "raises.jpg").write_bytes(RAISES)
+    pool = LanePool(build_hostile_worker, worker_count=2, job_timeout_s=1)
+    async with LocalEngine(pool) as engine:
+        await score(ledger, engine, folder)
+        rows = rows_of(ledger)
+        assert rows["kills.jpg"]["status"] == "POISON"
+        assert rows["hangs.jpg"]["status"] == "TIMEOUT"
+        assert rows["raises.jpg"]["status"] == "INTERNAL"
+        assert "ZeroDivisionError" in rows["raises.jpg"]["error"]
+        assert [rows[f"{n}.jpg"]["status"] for n in (1, 2, 3)] == ["ok"] * 3
+        assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 9}
+        again = await score(ledger, engine, folder, retry_failed=True)
+        assert again.efforts == {Effort.UNCHANGED: 6, Effort.SCORED: 3}
+
+
+async def test_a_file_that_could_not_be_read_is_tried_again(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """A link to a share that was away is judged once the share is back."""
+    (folder / "link.jpg").symlink_to(folder.parent / "share.jpg")
+    await score(ledger, engine, folder)
+    assert rows_of(ledger)["link.jpg"]["status"] == "UNREADABLE"
+    (folder.parent / "share.jpg").write_bytes(jpeg(9))
+    await score(ledger, engine, folder)
+    assert rows_of(ledger)["link.jpg"]["status"] == "ok"
+
+
+async def test_the_engine_starts_no_worker_in_vain(ledger: Ledger, folder: Path) -> None:
+    """When every row stands, no process is started."""
+    pool = LanePool(build_hostile_worker, worker_count=1, job_timeout_s=10)
+    async with LocalEngine(pool) as engine:
+        for file in folder.iterdir():
+            file.unlink()
+        await score(ledger, engine, folder)
+        assert pool.worker_pids == ()

@@ -1,0 +1,184 @@
+"""Sources list the same pictures in the same order, whatever they are and lead to."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from capture.archive.containers import picture_at
+from capture.archive.pictures import Picture
+from capture.archive.sources import Sources, spooled
+from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
+
+MEBIBYTE = 1 << 20
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(name.encode())
+
+
+def paths_below(folder: Path, pictures: Iterable[Picture]) -> list[str]:
+    return [picture.path.removeprefix(f"{folder}/") for picture in pictures]
+
+
+def make_zip(file: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def make_tar(file: Path, members: dict[str, bytes], mode: str = "w") -> None:
+    with tarfile.open(file, mode) as archive:  # type: ignore[call-overload]
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def test_folders_are_listed_by_name_to_the_bottom(tmp_path: Path) -> None:
+    """Order does not depend on the file system."""
+    make(tmp_path, "b/2.PNG", "b/1.jpg", "a.jpeg", "b/a/9.webp", "c.avif")
+    assert paths_below(tmp_path, Sources([str(tmp_path)])) == [
+        "a.jpeg",
+        "b/1.jpg",
+        "b/2.PNG",
+        "b/a/9.webp",
+        "c.avif",
+    ]
+
+
+def test_what_is_no_picture_by_name_is_left_out_and_counted(tmp_path: Path) -> None:
+    """Texts, hidden files and resource forks are no pictures; a named file always is one."""
+    make(tmp_path, "a.jpg", "notes.txt", ".thumbnails/a.jpg", "._a.jpg", "no_suffix")
+    sources = Sources([str(tmp_path)])
+    assert paths_below(tmp_path, sources) == ["a.jpg"]
+    assert sources.skipped_count == 3
+    named = Sources([str(tmp_path / "no_suffix")])
+    assert paths_below(tmp_path, named) == ["no_suffix"]
+
+
+def test_links_in_circles_end(tmp_path: Path) -> None:
+    """A folder is entered once, though links lead back to it and to themselves."""
+    make(tmp_path, "a/1.jpg")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "a" / "self.jpg").symlink_to("self.jpg")
+    listed = list(Sources([str(tmp_path)]))
+    assert paths_below(tmp_path, listed) == ["a/1.jpg", "a/self.jpg"]
+    with pytest.raises(UnreadableFileError):
+        listed[1].stamp()
+
+
+def test_globs_are_expanded_in_order(tmp_path: Path) -> None:
+    """A pattern that the shell did not expand is expanded here."""
+    make(tmp_path, "x/2.jpg", "x/1.jpg", "y/3.jpg", "y/3.txt")
+    assert paths_below(tmp_path, Sources([f"{tmp_path}/**/*.jpg"])) == [
+        "x/1.jpg",
+        "x/2.jpg",
+        "y/3.jpg",
+    ]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
+    """Brackets in names are common; the file wins over the pattern."""
+    make(tmp_path, "photo[1].jpg", "photo1.jpg")
+    assert paths_below(tmp_path, Sources([f"{tmp_path}/photo[1].jpg"])) == ["photo[1].jpg"]
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "missing/*.jpg"])
+def test_a_source_that_is_not_there_is_wrong_use(name: str, tmp_path: Path) -> None:
+    """A typing mistake is said at once, not after a million pictures."""
+    with pytest.raises(ConfigurationError, match="nothing there"):
+        Sources([str(tmp_path / name)])
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"\0"])
+def test_a_list_names_files_and_folders(separator: bytes, tmp_path: Path) -> None:
+    """Lists come from find, from find -print0, and from Windows; what is missing is a row."""
+    make(tmp_path, "a/1.jpg", "b.jpg")
+    names = [os.fsencode(tmp_path / name) for name in ("b.jpg", "a", "gone.jpg")]
+    with spooled(io.BytesIO(separator.join(names))) as listed:
+        pictures = list(Sources([], listed))
+    assert paths_below(tmp_path, pictures) == ["b.jpg", "a/1.jpg", "gone.jpg"]
+    with pytest.raises(UnreadableFileError, match="No such file"):
+        pictures[2].read(MEBIBYTE)
+
+
+def test_counting_agrees_with_listing(tmp_path: Path) -> None:
+    """The total of the progress bar is the number of pictures."""
+    make(tmp_path, "a/1.jpg", "a/2.jpg", "b.png", "b.txt")
+    make_zip(tmp_path / "c.zip", {"1.jpg": b"1", "2.jpg": b"2", "readme": b""})
+    sources = Sources([str(tmp_path)])
+    assert sources.count(Event()) == len(list(sources)) == 5
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz"])
+def test_members_of_archives_are_pictures(suffix: str, tmp_path: Path) -> None:
+    """They are read where they lie, and found again by their path in the ledger."""
+    file = tmp_path / f"shard{suffix}"
+    members = {"000.jpg": b"first", "000.json": b"{}", "sub/001.jpg": b"second" * 1000}
+    if suffix == ".zip":
+        make_zip(file, members)
+    else:
+        make_tar(
+            file, members, "w" if suffix == ".tar" else f"w:{'xz' if 'xz' in suffix else 'gz'}"
+        )
+    pictures = list(Sources([str(tmp_path)]))
+    assert paths_below(tmp_path, pictures) == [f"{file.name}!000.jpg", f"{file.name}!sub/001.jpg"]
+    assert [picture.read(MEBIBYTE) for picture in pictures] == [b"first", b"second" * 1000]
+    assert [picture.stamp().size_bytes for picture in pictures] == [5, 6000]
+    assert picture_at(pictures[1].path).read(MEBIBYTE) == b"second" * 1000
+    with pytest.raises(ImageTooLargeError):
+        pictures[1].read(100)
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
+def test_a_damaged_archive_is_a_row(suffix: str, tmp_path: Path) -> None:
+    """What is no archive is said under its own path."""
+    make(tmp_path, f"broken{suffix}")
+    (picture,) = Sources([str(tmp_path)])
+    assert picture.path == str(tmp_path / f"broken{suffix}")
+    with pytest.raises(UnreadableFileError):
+        picture.stamp()
+
+
+def test_members_before_the_damage_are_not_lost(tmp_path: Path) -> None:
+    """A tar cut short gives the pictures before the cut, then says that it is cut."""
+    file = tmp_path / "shard.tar.gz"
+    noise = os.urandom(100_000)
+    make_tar(file, {"1.jpg": noise, "2.jpg": noise[::-1], "3.jpg": noise}, "w:gz")
+    file.write_bytes(file.read_bytes()[:150_000])
+    *whole, damaged = Sources([str(file)])
+    assert paths_below(tmp_path, whole) == ["shard.tar.gz!1.jpg"]
+    with pytest.raises(UnreadableFileError, match="damaged"):
+        damaged.read(MEBIBYTE)
+
+
+def test_a_folder_without_permission_is_a_row(tmp_path: Path) -> None:
+    """What cannot be listed is said, and the rest goes on."""
+    make(tmp_path, "a/1.jpg", "b/2.jpg")
+    (tmp_path / "a").chmod(0)
+    try:
+        if os.access(tmp_path / "a", os.R_OK):
+            pytest.skip("permissions do not bind this user")
+        listed = list(Sources([str(tmp_path)]))
+    finally:
+        (tmp_path / "a").chmod(0o755)
+    assert paths_below(tmp_path, listed) == ["a", "b/2.jpg"]
+
+
+def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
+    """Reading one would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (pipe,) = Sources([str(tmp_path)])
+    with pytest.raises(UnreadableFileError, match="regular"):
+        pipe.stamp()
