@@ -10,3 +10,4 @@ class ExitCode(IntEnum):
     SOME_UNREADABLE = 1
     WRONG_USE = 2
     NOT_ALL_ACCEPTED = 3
+    INTERRUPTED = 130

@@ -1,0 +1,326 @@
+"""``smart-capture score`` and ``status``: archives into a ledger, and how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from threading import Event
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from capture import __version__
+from capture.archive.engines import LocalEngine
+from capture.archive.judging import Judging
+from capture.archive.run import ArchiveRun
+from capture.archive.sources import STDIN, Sources, spooled
+from capture.archive.tally import Effort, Tally
+from capture.cli.exits import ExitCode
+from capture.gates.profile import load_profile
+from capture.ledger.ledger import Ledger, Outcome, open_ledger
+from capture.ledger.rows import Row
+from capture.pool import worker_pool
+from capture.settings import Settings, load_settings
+
+LEDGER_HELP = "A SQLite file, or a database URL such as postgresql://host/name."
+STYLES = {"ACCEPT": "green", "RETAKE": "red", "CANNOT_ASSESS": "yellow"}
+
+
+class EngineName(StrEnum):
+    """Where pictures are judged."""
+
+    LOCAL = "local"
+
+
+ENGINES = {EngineName.LOCAL: LocalEngine}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one pass came to."""
+
+    tally: Tally
+    run_id: int
+    is_complete: bool
+    skipped_count: int
+    duration_s: float
+
+
+def score(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders, globs, zip and tar files; - reads a list of them from stdin.",
+            metavar="SOURCE...",
+        ),
+    ],
+    ledger: Annotated[str, typer.Option(help=LEDGER_HELP, metavar="FILE")],
+    profile: Annotated[
+        str | None,
+        typer.Option(help="default, strict, lenient, or the path of a TOML file.", metavar="NAME"),
+    ] = None,
+    classify: Annotated[
+        bool, typer.Option("--classify", help="Say what is in the accepted pictures, too.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; one per core if not given.")
+    ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="Where pictures are judged.")
+    ] = EngineName.LOCAL,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try again what has ended its workers or run out of time."
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object, no progress.")
+    ] = False,
+) -> None:
+    """Judge an archive of pictures into a ledger, and go on where it was stopped.
+
+    Only new or changed pictures are decoded; a new profile judges stored measures again.
+    Pictures are only read: nothing is moved or deleted.
+
+    Exit codes: 0 done, 1 some pictures could not be judged (their rows say why),
+    2 wrong use, 130 stopped by Ctrl-C.
+    """
+    settings = load_settings(worker_count=workers)
+    limits = load_profile(profile or settings.default_profile)
+    with ExitStack() as stack:
+        named = [name for name in sources if name != STDIN]
+        listed = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in sources else None
+        pictures = Sources(named, listed)
+        opened = stack.enter_context(open_ledger(ledger))
+        run_id = opened.begin_run(
+            [*pictures.names, *([STDIN] if listed else [])],
+            limits,
+            __version__,
+            classify=classify,
+        )
+        judging = Judging(limits, __version__, classify, retry_failed, opened.max_pixels_of)
+        progress = stack.enter_context(_progress(hidden=quiet or json_))
+        summary = asyncio.run(_score(pictures, opened, judging, engine, settings, run_id, progress))
+    if json_:
+        print(json.dumps(_json_of(summary, ledger), indent=2))
+    elif not quiet:
+        _print(summary, ledger)
+    raise typer.Exit(_exit_code(summary))
+
+
+def status(
+    ledger: Annotated[str, typer.Argument(help=LEDGER_HELP)],
+    json_: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Show how a ledger stands: pictures by verdict and reason, failures, runs."""
+    with open_ledger(ledger, create=False) as opened:
+        outcomes, runs = opened.outcomes(), opened.runs()
+    if json_:
+        print(json.dumps(_json_of_status(outcomes, runs), indent=2))
+        return
+    console = Console()
+    console.print(_table_of(outcomes))
+    if runs and runs[0]["finished_at"] is None:
+        console.print("The last run was stopped before its end: the same command goes on.")
+
+
+async def _score(
+    pictures: Sources,
+    ledger: Ledger,
+    judging: Judging,
+    engine_name: EngineName,
+    settings: Settings,
+    run_id: int,
+    progress: Progress,
+) -> Summary:
+    started = time.monotonic()
+    task = progress.add_task("scoring", total=None, tally=Tally())
+    given_up = Event()
+    pool = worker_pool(settings, classify=judging.classify)
+    async with ENGINES[engine_name](pool) as engine:
+        run = ArchiveRun(
+            ledger,
+            engine,
+            judging,
+            run_id=run_id,
+            on_progress=lambda tally: progress.update(
+                task, completed=tally.seen_count, tally=tally
+            ),
+        )
+        _stop_on_signals(run, progress)
+        counting = asyncio.create_task(_count(pictures, given_up, progress, task))
+        try:
+            tally = await run.score(pictures)
+        finally:
+            given_up.set()
+            await counting
+    if not run.is_stopping:
+        ledger.finish_run(run_id)
+    duration_s = time.monotonic() - started
+    return Summary(tally, run_id, not run.is_stopping, pictures.skipped_count, duration_s)
+
+
+async def _count(pictures: Sources, given_up: Event, progress: Progress, task: TaskID) -> None:
+    total = await asyncio.to_thread(pictures.count, given_up)
+    if total is not None:
+        progress.update(task, total=total)
+
+
+def _stop_on_signals(run: ArchiveRun, progress: Progress) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        progress.console.print("stopping: what is in hand is finished first")
+        run.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)  # a second one ends it at once
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+class _Rate(ProgressColumn):
+    """Pictures a second; those whose rows stood already do not count."""
+
+    def render(self, task: Task) -> Text:
+        tally: Tally = task.fields["tally"]
+        worked = tally.seen_count - tally.efforts[Effort.UNCHANGED]
+        rate = worked / task.elapsed if task.elapsed else 0.0
+        return Text(f"{rate:.1f}/s")
+
+
+class _Verdicts(ProgressColumn):
+    """How many pictures there are of each verdict."""
+
+    def render(self, task: Task) -> Text:
+        tally: Tally = task.fields["tally"]
+        parts = [
+            (f"{count} {verdict}", STYLES[verdict])
+            for verdict, count in sorted(tally.verdicts.items())
+        ]
+        if tally.failures:
+            parts.append((f"{tally.failures.total()} not judged", "magenta"))
+        return Text("  ").join(Text(words, style) for words, style in parts)
+
+
+def _progress(*, hidden: bool) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        _Verdicts(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=hidden,
+    )
+
+
+def _print(summary: Summary, ledger: str) -> None:
+    console = Console()
+    tally = summary.tally
+    efforts = ", ".join(
+        f"{tally.efforts[effort]} {words}"
+        for effort, words in (
+            (Effort.SCORED, "scored"),
+            (Effort.REUSED, "judged from stored measures"),
+            (Effort.UNCHANGED, "unchanged"),
+        )
+        if tally.efforts[effort]
+    )
+    console.print(f"{tally.seen_count} pictures in {summary.duration_s:.1f} s: {efforts or 'none'}")
+    for verdict, count in sorted(tally.verdicts.items()):
+        console.print(f"  {count:>8}  [{STYLES[verdict]}]{verdict}[/]")
+    for code, count in sorted(tally.failures.items()):
+        console.print(f"  {count:>8}  [magenta]{code}[/], not judged")
+    if summary.skipped_count:
+        console.print(f"{summary.skipped_count} other files were left out: no pictures by name")
+    if summary.is_complete:
+        console.print(f"Look at it with: smart-capture report {ledger}", highlight=False)
+    else:
+        console.print("Stopped before the end. The same command goes on from here.")
+
+
+def _json_of(summary: Summary, ledger: str) -> dict[str, Any]:
+    tally = summary.tally
+    return {
+        "ledger": ledger,
+        "run_id": summary.run_id,
+        "complete": summary.is_complete,
+        "picture_count": tally.seen_count,
+        **{f"{effort.value}_count": tally.efforts[effort] for effort in Effort},
+        "verdicts": dict(sorted(tally.verdicts.items())),
+        "failures": dict(sorted(tally.failures.items())),
+        "skipped_file_count": summary.skipped_count,
+        "duration_s": round(summary.duration_s, 3),
+    }
+
+
+def _exit_code(summary: Summary) -> ExitCode:
+    if not summary.is_complete:
+        return ExitCode.INTERRUPTED
+    return ExitCode.SOME_UNREADABLE if summary.tally.failures else ExitCode.DONE
+
+
+def _table_of(outcomes: list[Outcome]) -> Table:
+    table = Table("pictures", "verdict", "reasons", box=None)
+    for outcome in outcomes:
+        verdict = outcome.verdict
+        table.add_row(
+            str(outcome.count),
+            f"[{STYLES[verdict]}]{verdict}[/]" if verdict else f"[magenta]{outcome.status}[/]",
+            ", ".join(outcome.reason_codes),
+        )
+    table.add_row(str(sum(outcome.count for outcome in outcomes)), "all", "")
+    return table
+
+
+def _json_of_status(outcomes: list[Outcome], runs: list[Row]) -> dict[str, Any]:
+    verdicts: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for outcome in outcomes:
+        if outcome.verdict is None:
+            failures[outcome.status] += outcome.count
+        else:
+            verdicts[outcome.verdict] += outcome.count
+        reasons.update(dict.fromkeys(outcome.reason_codes, outcome.count))
+    return {
+        "picture_count": sum(outcome.count for outcome in outcomes),
+        "verdicts": dict(sorted(verdicts.items())),
+        "failures": dict(sorted(failures.items())),
+        "reasons": dict(sorted(reasons.items())),
+        "runs": [
+            run | {key: _iso(run[key]) for key in ("started_at", "finished_at")} for run in runs
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.replace(tzinfo=UTC).isoformat()
