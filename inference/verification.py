@@ -30,6 +30,8 @@ from inference.preprocess import preprocess
 PICTURES_FOLDER = Path(__file__).parent / "models" / "pictures"
 """Small pictures that ship with the package, for the check at first use."""
 
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+
 CONFIDENT = 0.5
 """Where the reference gives its first label more than this, the labels must agree."""
 MIN_CONFIDENT_AGREEMENT = 0.995
@@ -155,39 +157,63 @@ def verified(manifest: ModelManifest, tier: TierFile) -> Verification:
         If it has to be measured and cannot be.
     """
     cpu = cpu_signature()
-    name = _record_name(tier, manifest.tiers[-1], cpu)
+    name = _record_name(tier.sha256, manifest.tiers[-1].sha256, cpu)
     for folder in (manifest.folder / "verifications", cache_folder()):
         record = _read_record(folder / name)
         if record is not None and (record.sha256, record.cpu) == (tier.sha256, cpu):
             return record
     record = verify(manifest, tier, read_pictures(PICTURES_FOLDER))
-    with contextlib.suppress(OSError):  # a read-only home: measured again next time
+    with contextlib.suppress(ModelError):  # a read-only home: measured again next time
         write_record(record, cache_folder())
     return record
 
 
 def write_record(record: Verification, folder: Path) -> Path:
-    """Write a record into a folder, in one step, and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    digest = _digest(record.sha256, record.reference_sha256, record.cpu)
-    path = folder / f"{digest}.json"
-    with NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
-        file.write(json.dumps(asdict(record), indent=2) + "\n")
-    Path(file.name).replace(path)
-    return path
-
-
-def read_pictures(folder: Path) -> list[NDArray[np.uint8]]:
-    """Return the JPEG and PNG pictures of a folder, BGR, in the order of their names.
+    """Write a record into a folder, in one step, and return its path.
 
     Raises
     ------
     ModelError
-        If there is none.
+        If the folder cannot be written to.
     """
-    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
-    read = (cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths)
-    pictures = [np.asarray(color, np.uint8) for color in read if color is not None]
+    path = folder / _record_name(record.sha256, record.reference_sha256, record.cpu)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
+            file.write(json.dumps(asdict(record), indent=2) + "\n")
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise ModelError(f"{folder.name} cannot be written to: {error.strerror}") from error
+    return path
+
+
+def read_pictures(folder: Path, names: Iterable[str] | None = None) -> list[NDArray[np.uint8]]:
+    """Return pictures of a folder: (H, W, 3) uint8, BGR, upright.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    names : iterable of str or None
+        File names; None for every JPEG and PNG there, by name.
+
+    Raises
+    ------
+    ModelError
+        If one that was named cannot be read, or there is none.
+    """
+    if names is None:
+        paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+    else:
+        paths = [folder / name for name in names]
+    pictures = []
+    for path in paths:
+        color = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if color is not None:
+            pictures.append(np.asarray(color, np.uint8))
+        elif names is not None:
+            raise ModelError(f"{path.name} cannot be read")
     if not pictures:
         raise ModelError(f"there are no pictures in {folder.name}")
     return pictures
@@ -199,12 +225,9 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "smart-capture"
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _record_name(tier: TierFile, reference: TierFile, cpu: str) -> str:
-    return f"{_digest(tier.sha256, reference.sha256, cpu)}.json"
+def _record_name(sha256: str, reference_sha256: str, cpu: str) -> str:
+    key = "\n".join((sha256, reference_sha256, cpu))
+    return hashlib.sha256(key.encode()).hexdigest()[:16] + ".json"
 
 
 def _read_record(path: Path) -> Verification | None:
