@@ -11,23 +11,24 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from capture.archive.sources import is_picture
 from capture.assessment import Assessment, error_record_of, record_of
 from capture.cli.exits import ExitCode
+from capture.drawing import Canvas
 from capture.gates.profile import Profile, load_profile
 from capture.gates.verdict import Verdict
+from capture.images import EncodedImage, decode_image
 from capture.pool import answer_of, worker_pool
+from capture.review.explain import draw_explanation
 from capture.settings import Settings, load_settings
 from capture.worker import StillJob, Unjudged
 
 Record: TypeAlias = dict[str, Any]
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".apng", ".webp", ".tif", ".tiff"}
-    | {".bmp", ".avif", ".heic", ".heif", ".gif"}
-)
 STYLES = {"ACCEPT": "bold green", "RETAKE": "bold red", "CANNOT_ASSESS": "bold yellow"}
 
 
@@ -44,6 +45,10 @@ def assess(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; one per core if not given.")
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a page per picture: tile map, histogram, reasons."),
+    ] = None,
     strict_exit: Annotated[
         bool, typer.Option("--strict-exit", help="Exit with 3 when a verdict is not ACCEPT.")
     ] = False,
@@ -58,7 +63,9 @@ def assess(
     if not pictures:
         typer.echo("smart-capture: no pictures there", err=True)
         raise typer.Exit(ExitCode.WRONG_USE)
-    records = judge_files(pictures, limits, settings, classify=classify)
+    if explain is not None:
+        explain.mkdir(parents=True, exist_ok=True)
+    records = judge_files(pictures, limits, settings, classify=classify, explain=explain)
     shown = asyncio.run(_print_jsonl(records) if jsonl else _print_table(records, len(pictures)))
     raise typer.Exit(_exit_code(shown, strict=strict_exit))
 
@@ -68,38 +75,66 @@ def expand(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
             yield from sorted(
-                file
-                for file in path.rglob("*")
-                if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+                file for file in path.rglob("*") if is_picture(file.name) and file.is_file()
             )
         else:
             yield path
 
 
 async def judge_files(
-    files: list[Path], profile: Profile, settings: Settings, *, classify: bool
+    files: list[Path],
+    profile: Profile,
+    settings: Settings,
+    *,
+    classify: bool,
+    explain: Path | None = None,
 ) -> AsyncIterator[Record]:
-    """Yield the record of every file, in their order, a few judged ahead."""
+    """Yield the record of every file, in their order, a few judged ahead.
+
+    Parameters
+    ----------
+    files : list of Path
+        What to judge.
+    profile, settings, classify
+        How.
+    explain : Path or None
+        Folder to which a page per judged picture is written.
+    """
     worker_count = min(settings.worker_count, len(files))
     async with worker_pool(settings, classify=classify, worker_count=worker_count) as pool:
-        ahead: deque[tuple[Path, asyncio.Task[Any]]] = deque()
-        for file in files:
-            job = StillJob(image=None, path=str(file), profile=profile, classify=classify)
-            ahead.append((file, asyncio.create_task(answer_of(pool, job))))
+        ahead: deque[tuple[Path, Path | None, asyncio.Task[Any]]] = deque()
+        for index, file in enumerate(files):
+            job = StillJob(
+                image=None,
+                path=str(file),
+                profile=profile,
+                classify=classify,
+                explain=explain is not None,
+            )
+            page = None if explain is None else explain / f"{index:04d}-{file.stem}.png"
+            ahead.append((file, page, asyncio.create_task(answer_of(pool, job))))
             if len(ahead) > 2 * worker_count:
                 yield await _record(*ahead.popleft())
         while ahead:
             yield await _record(*ahead.popleft())
 
 
-async def _record(file: Path, answer: asyncio.Task[Any]) -> Record:
+async def _record(file: Path, page: Path | None, answer: asyncio.Task[Any]) -> Record:
     match await answer:
         case Assessment() as assessment:
+            if page is not None:
+                _draw(file, assessment).save(page)
             return record_of(str(file), assessment)
         case Unjudged(code, message):
             return error_record_of(str(file), code, message)
         case other:
             raise TypeError(f"a still was answered with {type(other).__name__}")
+
+
+def _draw(file: Path, assessment: Assessment) -> Canvas:
+    pixels = assessment.measures.width_px * assessment.measures.height_px
+    decoded = decode_image(EncodedImage(file.read_bytes()), max_pixels=pixels)
+    return draw_explanation(file.name, decoded, assessment)
 
 
 async def _print_jsonl(records: AsyncIterator[Record]) -> list[Record]:
@@ -111,7 +146,12 @@ async def _print_jsonl(records: AsyncIterator[Record]) -> list[Record]:
 
 
 async def _print_table(records: AsyncIterator[Record], count: int) -> list[Record]:
-    table = Table("picture", "verdict", "blur", "exposure", "why, or what is in it", box=None)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("picture", overflow="fold")
+    table.add_column("blur", justify="right", no_wrap=True)
+    table.add_column("exposure", justify="right", no_wrap=True)
+    table.add_column("why, or what is in it", overflow="fold")
     shown = []
     console = Console()
     with Progress(console=console, transient=True) as progress:
@@ -125,27 +165,29 @@ async def _print_table(records: AsyncIterator[Record], count: int) -> list[Recor
 
 
 def _row(record: Record) -> tuple[str, ...]:
+    path = escape(record["path"])
     if record["status"] != "ok":
-        return record["path"], f"[bold red]{record['status']}[/]", "", "", record["error"]
-    verdict = record["verdict"]
-    why = "\n".join(
-        f"{reason['code']}: {reason['value']:.2g} against {reason['limit']:.2g}; {reason['hint']}"
-        for reason in record["reasons"]
-    )
-    what = record["classification"]
-    labels = (
-        ", ".join(f"{label['label']} {label['probability']:.2f}" for label in what["labels"][:3])
-        if what
-        else ""
-    )
+        return f"[bold red]{record['status']}[/]", path, "", "", escape(record["error"])
+    verdict, what = record["verdict"], record["classification"]
+    lines = [f"{_limit_not_met(reason)}\n[dim]{reason['hint']}[/]" for reason in record["reasons"]]
+    if what is not None:
+        lines.append(
+            ", ".join(f"{item['label']} {item['probability']:.2f}" for item in what["labels"][:3])
+        )
     blur_px, offset_ev = record["blur"]["blur_px"], record["exposure"]["offset_ev"]
     return (
-        record["path"],
         f"[{STYLES[verdict]}]{verdict}[/]",
+        path,
         "" if blur_px is None else f"{blur_px:.1f} px",
         "" if offset_ev is None else f"{offset_ev:+.1f} EV",
-        why or labels,
+        "\n".join(lines),
     )
+
+
+def _limit_not_met(reason: Record) -> str:
+    value, limit = reason["value"], reason["limit"]
+    sign = ">" if value > limit else "<"
+    return f"{reason['code']} {value:.3g} {sign} {limit:.3g}"
 
 
 def _exit_code(records: Iterable[Record], *, strict: bool) -> ExitCode:

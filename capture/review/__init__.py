@@ -1,0 +1,1 @@
+"""Field QA: what people look at to see why pictures were refused."""

@@ -1,0 +1,112 @@
+"""``smart-capture assess`` as a user runs it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "demo"
+RECORD_KEYS = {
+    *("path", "status", "error", "width_px", "height_px", "verdict", "reasons", "blur"),
+    *("exposure", "noise_sigma", "classification", "provenance"),
+}
+
+
+def assess(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command and return its output and exit code."""
+    command = [sys.executable, "-m", "capture", "assess", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+
+def records(*arguments: object) -> list[dict[str, Any]]:
+    done = assess("--jsonl", *arguments)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_picture_is_judged_and_named() -> None:
+    """The good sample is accepted, and the record holds every promised key."""
+    (record,) = records(SAMPLES / "good.jpg")
+    assert set(record) >= RECORD_KEYS
+    assert (record["status"], record["verdict"]) == ("ok", "ACCEPT")
+    assert record["classification"]["labels"][0]["label"] == "banana"
+
+
+def test_a_refused_picture_says_why_and_is_not_classified() -> None:
+    """Reasons come with value, limit, scalar and a hint; no inference is spent on it."""
+    (record,) = records(SAMPLES / "dark.jpg")
+    assert record["verdict"] == "RETAKE"
+    assert record["classification"] is None
+    for reason in record["reasons"]:
+        assert set(reason) >= {"code", "measure", "value", "limit", "scalar", "hint"}
+
+
+@pytest.fixture
+def mixed_folder(tmp_path: Path) -> Path:
+    """A folder with one good picture and two that cannot be read."""
+    (tmp_path / "a.jpg").write_bytes((SAMPLES / "good.jpg").read_bytes())
+    (tmp_path / "b.jpg").write_bytes((SAMPLES / "good.jpg").read_bytes()[:20_000])
+    (tmp_path / "c.jpg").write_bytes(b"")
+    return tmp_path
+
+
+def test_one_bad_file_is_a_row_and_not_the_end(mixed_folder: Path) -> None:
+    """Every file of a folder has its record, in the order of the names; exit code 1."""
+    done = assess("--jsonl", "--no-classify", mixed_folder)
+    statuses = [json.loads(line)["status"] for line in done.stdout.splitlines()]
+    assert statuses == ["ok", "TRUNCATED", "EMPTY"]
+    assert done.returncode == 1
+
+
+def test_a_file_that_is_not_there_is_a_row_too(tmp_path: Path) -> None:
+    """A missing file is UNREADABLE, in words."""
+    (record,) = records(tmp_path / "none.jpg")
+    assert record["status"] == "UNREADABLE"
+    assert "No such file" in record["error"]
+
+
+def test_the_table_shows_verdict_and_reasons() -> None:
+    """What people see names the verdict and the limit that was not met."""
+    done = assess("--no-classify", SAMPLES / "dark.jpg")
+    assert "RETAKE" in done.stdout
+    assert "UNDEREXPOSED" in done.stdout
+    assert done.returncode == 0
+
+
+def test_strict_exit_tells_scripts_of_a_refusal() -> None:
+    """3 when any verdict is not ACCEPT, 0 when all are."""
+    assert assess("--strict-exit", "--no-classify", SAMPLES / "dark.jpg").returncode == 3
+    assert assess("--strict-exit", "--no-classify", SAMPLES / "good.jpg").returncode == 0
+
+
+def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
+    """No pictures, or no such profile: exit code 2 and no trace."""
+    for arguments in ([tmp_path], ["--profile", "strikt", SAMPLES / "good.jpg"]):
+        done = assess(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith("smart-capture: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_numbers_do_not_depend_on_the_number_of_workers() -> None:
+    """One worker and two give the same records, to the last digit."""
+    pictures = [SAMPLES / name for name in ("good.jpg", "defocused.jpg", "flat.jpg")]
+    one, two = (records("--workers", count, *pictures) for count in (1, 2))
+    assert one == two
+
+
+def test_explain_writes_a_page_per_picture(tmp_path: Path) -> None:
+    """The page is a picture with the verdict's colour on it."""
+    assess("--no-classify", "--explain", tmp_path, SAMPLES / "good.jpg", SAMPLES / "dark.jpg")
+    pages = sorted(tmp_path.glob("*.png"))
+    assert [page.name for page in pages] == ["0000-good.png", "0001-dark.png"]
+    for page in pages:
+        pixels = cv2.imread(str(page))
+        assert pixels is not None
+        assert np.ptp(pixels) > 200
