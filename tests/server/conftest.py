@@ -1,0 +1,59 @@
+"""A real server on a free port with real workers, and a real connection to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc.aio
+import pytest
+import pytest_asyncio
+
+from capture.server.app import Server
+from capture.settings import Settings
+from capture.v1 import smart_capture_pb2_grpc
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "demo"
+
+
+@pytest.fixture(scope="session")
+def good() -> bytes:
+    """A sharp, well exposed JPEG."""
+    return (SAMPLES / "good.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def flat() -> bytes:
+    """A JPEG of a wall, in which there is nothing to judge."""
+    return (SAMPLES / "flat.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def burst() -> list[bytes]:
+    """Preview frames of a hand that comes to rest, 33 ms apart."""
+    return [file.read_bytes() for file in sorted((SAMPLES / "burst").glob("*.jpg"))]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def server() -> AsyncIterator[Server]:
+    """A running server with two workers, without a classifier."""
+    server = Server(Settings(port=0, worker_count=2, drain_grace_s=5.0), classify=False)
+    await server.start()
+    yield server
+    await server.stop(0)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def channel(server: Server) -> AsyncIterator[grpc.aio.Channel]:
+    """A connection to it."""
+    options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options) as channel:
+        yield channel
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def stub(
+    channel: grpc.aio.Channel,
+) -> smart_capture_pb2_grpc.SmartCaptureAsyncStub:
+    """The generated client."""
+    return smart_capture_pb2_grpc.SmartCaptureStub(channel)
