@@ -103,33 +103,47 @@ class GyroTrack:
             return self
         return replace(self, times_ms=self.times_ms[first:], rates_rad_s=self.rates_rad_s[first:])
 
-    def covers(self, from_ms: float, to_ms: float) -> bool:
-        """Whether samples reach over the whole interval without a hole of 30 ms or more."""
-        first = max(int(np.searchsorted(self.times_ms, from_ms, side="right")) - 1, 0)
-        last = int(np.searchsorted(self.times_ms, to_ms, side="right"))
-        inside = self.times_ms[first:last]
-        if not len(inside):
-            return False
-        return bool(
-            inside[0] - from_ms < _MAX_HOLE_MS
-            and to_ms - inside[-1] < _MAX_HOLE_MS
-            and np.diff(inside).max(initial=0.0) < _MAX_HOLE_MS
-        )
-
-    def mean_rate(self, from_ms: float, to_ms: float) -> NDArray[np.float64]:
-        """Integrate over an interval that is covered, and divide by its length.
+    def span_at(self, at_ms: float) -> tuple[float, float] | None:
+        """Return the span without a hole of 30 ms that reaches a time.
 
         Returns
         -------
-        (3,) float64
+        since_ms, until_ms : float
+            The end is the time itself or, where samples come late, that of the newest one.
+            None where there is a hole at that time.
+        """
+        count = int(np.searchsorted(self.times_ms, at_ms, side="right"))
+        if count == 0 or at_ms - self.times_ms[count - 1] >= _MAX_HOLE_MS:
+            return None
+        holes = np.flatnonzero(np.diff(self.times_ms[:count]) >= _MAX_HOLE_MS)
+        since_ms = float(self.times_ms[holes[-1] + 1 if len(holes) else 0])
+        return since_ms, at_ms if count < len(self.times_ms) else float(self.times_ms[-1])
+
+    def mean_rates(self, edges_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Integrate over intervals that are covered, and divide by their lengths.
+
+        Parameters
+        ----------
+        edges_ms : (n + 1,) float64
+            Rising; neighbours bound an interval.
+
+        Returns
+        -------
+        (n, 3) float64
             Mean angular speed in radians per second, bias removed.
         """
-        knots = np.concatenate(
-            [[from_ms], self.times_ms[(self.times_ms > from_ms) & (self.times_ms < to_ms)], [to_ms]]
+        near = slice(
+            max(int(np.searchsorted(self.times_ms, edges_ms[0], side="right")) - 1, 0),
+            int(np.searchsorted(self.times_ms, edges_ms[-1])) + 1,
         )
-        rates = np.stack([np.interp(knots, self.times_ms, rate) for rate in self.rates_rad_s.T], 1)
-        total = ((rates[1:] + rates[:-1]) / 2 * np.diff(knots)[:, None]).sum(axis=0)
-        return np.asarray(total / (to_ms - from_ms) - self.bias_rad_s)
+        times_ms, rates = self.times_ms[near], self.rates_rad_s[near]
+        knots = np.unique(np.concatenate([times_ms, edges_ms]))
+        at_knots = np.stack([np.interp(knots, times_ms, rate) for rate in rates.T], axis=1)
+        areas = (at_knots[1:] + at_knots[:-1]) / 2 * np.diff(knots)[:, None]
+        turned = np.concatenate([np.zeros((1, 3)), np.cumsum(areas, axis=0)])
+        turned = turned[np.searchsorted(knots, edges_ms)]
+        means = np.diff(turned, axis=0) / np.diff(edges_ms)[:, None]
+        return np.asarray(means - self.bias_rad_s)
 
     def with_bias_seen(
         self, seen_rad_s: NDArray[np.float64], frames_rad_s: NDArray[np.float64], duration_s: float
@@ -158,14 +172,14 @@ class GyroTrack:
         return replace(self, bias_rad_s=bias, bias_learnt_s=learnt_s)
 
 
-def image_velocity(
-    rate_rad_s: NDArray[np.float64], focal_widths: float, roll_radius: float
+def image_velocities(
+    rates_rad_s: NDArray[np.float64], focal_widths: float, roll_radius: float
 ) -> NDArray[np.float64]:
-    """Turn angular speed into the velocity of the picture's content.
+    """Turn angular speeds into velocities of the picture's content.
 
     Parameters
     ----------
-    rate_rad_s : (3,) float64
+    rates_rad_s : (..., 3) float64
         Angular speed in the camera's axes.
     focal_widths : float
         Focal length in widths of the picture.
@@ -174,16 +188,16 @@ def image_velocity(
 
     Returns
     -------
-    (3,) float64
+    (..., 3) float64
         x right, y down and roll from x to y, in widths per second.
     """
-    x, y, z = rate_rad_s
-    return np.array([-focal_widths * y, focal_widths * x, -roll_radius * z])
+    x, y, z = np.moveaxis(rates_rad_s, -1, 0)
+    return np.stack([-focal_widths * y, focal_widths * x, -roll_radius * z], axis=-1)
 
 
 def angular_rate(
     velocity: NDArray[np.float64], focal_widths: float, roll_radius: float
 ) -> NDArray[np.float64]:
-    """Turn the velocity of the picture's content into angular speed: `image_velocity` undone."""
+    """Turn the velocity of the picture's content into angular speed: `image_velocities` undone."""
     x, y, roll = velocity
     return np.array([y / focal_widths, -x / focal_widths, -roll / roll_radius])

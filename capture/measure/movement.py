@@ -13,24 +13,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.measure.gyro import GyroTrack, angular_rate, image_velocity
+from capture.measure.gyro import GyroTrack, angular_rate, image_velocities
 from capture.measure.motion import Motion
-
-RECENT_COUNT = 5
-"""Speeds that speak for the present. Tremor of 8 to 12 Hz aliases in fewer."""
+from capture.measure.prediction import (
+    GYRO_ORDER,
+    RECENT_COUNT,
+    expected_squares,
+    predict_speed,
+)
 
 RECENT_MS = 165.0
 """The same as a time, for previews faster than 30 a second: more than one tremor's period."""
 
 _KEPT_COUNT = 32
 _SLOW_PREVIEW_SPAN_MS = 1000.0
-_ORDER = 4
-_RIDGE = 0.05
 
 _STILL_WIDTHS_S = 0.01
 _FRAME_NOISE_WIDTHS = 1e-4
 _EXCESS_RATIO = 1.5
-_MIN_GYRO_WINDOW_MS = 10.0
+_EDGE_MS = 10.0
+_GYRO_BIN_MS = 5.0
+_GYRO_HISTORY_MS = 300.0
+_SHARE_BEFORE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Reading:
     ----------
     speed : float
         Mean over the frame's interval, in preview widths per second.
+    peak_speed : float
+        The largest of the recent ones.
     predicted_speed : float
         While the shutter will be open.
     uses_frames, uses_gyro : bool
@@ -70,6 +76,7 @@ class Reading:
     """
 
     speed: float
+    peak_speed: float
     predicted_speed: float
     uses_frames: bool
     uses_gyro: bool
@@ -147,29 +154,27 @@ class MovementHistory:
             The reading is None where neither source spoke.
         """
         by_frames = _velocity(motion, preview_width_px, interval_ms, optics)
-        read_at_ms = at_ms + optics.rolling_shutter_ms / 2
-        from_ms = read_at_ms - interval_ms
-        # The latest sample may be older than the middle row: then its time must do.
-        until_ms = min(read_at_ms, float(gyro.times_ms[-1])) if len(gyro.times_ms) else read_at_ms
         by_gyro = None
-        if optics.focal_widths > 0 and gyro.covers(from_ms, read_at_ms):
-            rate = gyro.mean_rate(from_ms, until_ms)
+        span = gyro.span_at(at_ms + optics.rolling_shutter_ms / 2)
+        if optics.focal_widths > 0 and span and span[1] - interval_ms > span[0] - _EDGE_MS:
+            interval = np.array([span[1] - interval_ms, span[1]])
+            rate = gyro.mean_rates(interval)[0]
             if by_frames is not None and np.linalg.norm(by_frames) < _STILL_WIDTHS_S:
                 seen_by_frames = angular_rate(by_frames, optics.focal_widths, optics.roll_radius)
                 gyro = gyro.with_bias_seen(rate, seen_by_frames, interval_ms / 1000)
-                rate = gyro.mean_rate(from_ms, until_ms)
-            by_gyro = image_velocity(rate, optics.focal_widths, optics.roll_radius)
+                rate = gyro.mean_rates(interval)[0]
+            by_gyro = image_velocities(rate, optics.focal_widths, optics.roll_radius)
         if by_frames is None and by_gyro is None:
             return self, gyro, None
         step = Step(at_ms, interval_ms, _frozen(by_frames), _frozen(by_gyro))
         history = MovementHistory((*self.steps, step)[-_KEPT_COUNT:])
-        return history, gyro, history._read(motion, gyro, until_ms, exposure_time_s, optics)
+        return history, gyro, history._read(motion, gyro, span, exposure_time_s, optics)
 
     def _read(
         self,
         motion: Motion | None,
         gyro: GyroTrack,
-        until_ms: float,
+        span: tuple[float, float] | None,
         exposure_time_s: float,
         optics: Optics,
     ) -> Reading:
@@ -182,29 +187,33 @@ class MovementHistory:
         agreement = 0.0
         if motion is not None:
             agreement = motion.inlier_count / motion.corner_count * motion.quadrant_count / 4
-        if newest.by_gyro is None:
+        recent = self.steps[-self._recent_count() :]
+        if newest.by_gyro is None or span is None:
             return Reading(
                 speed=_norm(newest.by_frames),
-                predicted_speed=predict_speed(frames, self._recent_count()),
+                peak_speed=max(_norm(step.by_frames or step.by_gyro) for step in recent),
+                predicted_speed=predict_speed(frames, len(recent)),
                 uses_frames=True,
                 uses_gyro=False,
                 confidence=agreement * backing,
                 is_backed_by_history=is_backed,
             )
-        predicted = _predict_by_gyro(gyro, until_ms, exposure_time_s, optics)
+        predicted = _predict_by_gyro(gyro, span, exposure_time_s, optics)
         speed = _norm(newest.by_gyro)
+        peak = max(_norm(step.by_gyro or step.by_frames) for step in recent)
         confidence = 0.9 if gyro.bias_learnt_s > 0 else 0.7
         if newest.by_frames is not None:
-            excess = self._excess_by_frames()
-            if excess:
+            if self._excess_by_frames():
                 # A sideways movement, which no gyroscope sees; close by it blurs the most.
-                predicted = max(predicted, predict_speed(frames, self._recent_count()))
+                predicted = max(predicted, predict_speed(frames, len(recent)))
                 speed = max(speed, _norm(newest.by_frames))
+                peak = max(peak, *(_norm(step.by_frames) for step in recent))
                 confidence = 0.5 * agreement
             else:
                 confidence = max(confidence, 0.9 + 0.1 * agreement)
         return Reading(
             speed=speed,
+            peak_speed=peak,
             predicted_speed=predicted,
             uses_frames=newest.by_frames is not None,
             uses_gyro=True,
@@ -232,69 +241,28 @@ class MovementHistory:
         return bool(frames > _EXCESS_RATIO * gyro + noise)
 
 
-def predict_speed(velocities: NDArray[np.float64], recent_count: int = RECENT_COUNT) -> float:
-    """Predict the speed during the next frame's interval.
-
-    Parameters
-    ----------
-    velocities : (n, k) float64
-        Mean velocity in each frame's interval, newest last, in any unit; n >= 1.
-    recent_count : int
-        How many of them speak for the present.
-
-    Returns
-    -------
-    float
-        Speed in the same unit, >= 0: the root mean square of the recent speeds, of the last
-        one, and of an autoregressive prediction of order 4.
-
-    Notes
-    -----
-    Hand tremor lies near a third of the frame rate, so that the last speed alone may be a
-    zero crossing. Even the true past motion at 30 frames a second foretells a still only
-    with an AUC of 0.95 at 1/60 s.
-    """
-    squares = np.square(velocities).sum(axis=1)
-    recent = float(squares[-recent_count:].mean())
-    foretold = float(np.square(_autoregress(velocities)).sum())
-    return math.sqrt((recent + foretold + float(squares[-1])) / 3)
-
-
-def _autoregress(velocities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predict the next velocity; all components share their coefficients."""
-    count = len(velocities)
-    if count < 2 * _ORDER:
-        return np.asarray(velocities[-1])
-    lagged = np.concatenate(
-        [
-            np.stack([v[_ORDER - 1 - lag : count - 1 - lag] for lag in range(_ORDER)], axis=1)
-            for v in velocities.T
-        ]
-    )
-    following = velocities[_ORDER:].T.ravel()
-    ridge = _RIDGE * float(np.square(lagged).sum()) / _ORDER + 1e-18
-    weights = np.linalg.solve(lagged.T @ lagged + ridge * np.eye(_ORDER), lagged.T @ following)
-    foretold: NDArray[np.float64] = weights @ velocities[::-1][:_ORDER]
-    return foretold
-
-
 def _predict_by_gyro(
-    gyro: GyroTrack, until_ms: float, exposure_time_s: float, optics: Optics
+    gyro: GyroTrack, span: tuple[float, float], exposure_time_s: float, optics: Optics
 ) -> float:
-    """Predict from the speed over the last exposure time and its mean over the last frames."""
-    window_ms = min(max(exposure_time_s * 1000, _MIN_GYRO_WINDOW_MS), RECENT_MS)
-    squares = []
-    end_ms = until_ms
-    while end_ms > until_ms - RECENT_MS and gyro.covers(end_ms - window_ms, end_ms):
-        rate = gyro.mean_rate(end_ms - window_ms, end_ms)
-        velocity = image_velocity(rate, optics.focal_widths, optics.roll_radius)
-        squares.append(float(velocity @ velocity))
-        end_ms -= window_ms
-    if not squares:
-        rate = gyro.mean_rate(until_ms - window_ms, until_ms)
-        velocity = image_velocity(rate, optics.focal_widths, optics.roll_radius)
-        return _norm(tuple(velocity))
-    return math.sqrt((squares[0] + sum(squares) / len(squares)) / 2)
+    """Predict the root mean square speed while the shutter is open.
+
+    A quarter of the exposure is taken to lie before the frame's time: cameras stamp a frame
+    at its start, its middle or its end.
+    """
+    since_ms, until_ms = span
+    exposure_ms = exposure_time_s * 1000
+    ahead_ms = (1 - _SHARE_BEFORE) * exposure_ms
+    bin_count = max(1, int(min(until_ms - since_ms, _GYRO_HISTORY_MS) / _GYRO_BIN_MS))
+    edges = until_ms - _GYRO_BIN_MS * np.arange(bin_count, -1.0, -1.0)
+    past = image_velocities(gyro.mean_rates(edges), optics.focal_widths, optics.roll_radius)
+    ahead_count = math.ceil(ahead_ms / _GYRO_BIN_MS)
+    ahead = expected_squares(past, GYRO_ORDER, ahead_count)
+    lengths = np.full(ahead_count, _GYRO_BIN_MS)
+    lengths[-1] = ahead_ms - _GYRO_BIN_MS * (ahead_count - 1)
+    before = gyro.mean_rates(np.array([until_ms - (exposure_ms - ahead_ms), until_ms]))
+    seen = image_velocities(before, optics.focal_widths, optics.roll_radius)
+    total = float(ahead @ lengths + np.square(seen).sum() * (exposure_ms - ahead_ms))
+    return math.sqrt(total / exposure_ms)
 
 
 def _velocity(

@@ -1,0 +1,94 @@
+"""How fast the picture will move: autoregression over the speeds that were.
+
+A hand trembles at 8 to 12 Hz over slower drift. Such a movement can be foretold for a few
+hundredths of a second from evenly spaced velocities, and with it how far the foretelling is
+usually out. Both belong to the speed that is to be expected.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECENT_COUNT = 5
+"""Frames that speak for the present. Tremor of 8 to 12 Hz aliases in fewer."""
+
+FRAME_ORDER = 4
+GYRO_ORDER = 8
+_RIDGE = 0.005
+
+
+def predict_speed(velocities: NDArray[np.float64], recent_count: int = RECENT_COUNT) -> float:
+    """Predict the speed during the next frame's interval.
+
+    Parameters
+    ----------
+    velocities : (n, k) float64
+        Mean velocity in each frame's interval, newest last, in any unit; n >= 1.
+    recent_count : int
+        How many of them speak for the present.
+
+    Returns
+    -------
+    float
+        Speed in the same unit, >= 0: the root mean square of the recent speeds, of the last
+        one and, with twice the weight, of the one that is to be expected.
+
+    Notes
+    -----
+    Tremor lies near a third of the frame rate, so that the last speed alone may be a zero
+    crossing. Even the true past motion at 30 frames a second foretells a still only with an
+    AUC of about 0.96 at 1/60 s.
+    """
+    squares = np.square(velocities).sum(axis=1)
+    recent, last = float(squares[-recent_count:].mean()), float(squares[-1])
+    expected = float(expected_squares(velocities, FRAME_ORDER, 1)[0])
+    return math.sqrt((2 * expected + recent + last) / 4)
+
+
+def expected_squares(
+    velocities: NDArray[np.float64], order: int, ahead_count: int
+) -> NDArray[np.float64]:
+    """Foretell the squared speeds of the next intervals by autoregression.
+
+    Parameters
+    ----------
+    velocities : (n, k) float64
+        Evenly spaced, newest last; n >= 1. The k components share their coefficients.
+    order : int
+        How many past velocities foretell the next. With fewer than twice as many, the last
+        speed is taken to go on.
+    ahead_count : int
+        How many intervals to foretell.
+
+    Returns
+    -------
+    (ahead_count,) float64
+        Expected squared speed: the square of what is foretold and the variance of its error,
+        which grows with every interval.
+    """
+    count, width = velocities.shape
+    if count < 2 * order:
+        return np.full(ahead_count, np.square(velocities[-1]).sum())
+    lagged = np.concatenate(
+        [
+            np.stack([v[order - 1 - lag : count - 1 - lag] for lag in range(order)], axis=1)
+            for v in velocities.T
+        ]
+    )
+    following = velocities[order:].T.ravel()
+    ridge = _RIDGE * float(np.square(lagged).sum()) / order + 1e-18
+    weights = np.linalg.solve(lagged.T @ lagged + ridge * np.eye(order), lagged.T @ following)
+    missed = width * float(np.square(following - lagged @ weights).mean())
+    # One more column holds a unit impulse: its echoes add up to the growing error.
+    past = np.zeros((order + ahead_count, width + 1))
+    past[:order, :width] = velocities[-order:]
+    past[order, width] = 1
+    for step in range(order, order + ahead_count):
+        past[step] += weights @ past[step - order : step][::-1]
+    foretold = past[order:]
+    return np.asarray(
+        np.square(foretold[:, :width]).sum(axis=1) + missed * np.cumsum(foretold[:, width] ** 2)
+    )
