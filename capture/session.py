@@ -275,7 +275,11 @@ class Session:
             blur_px = reading.predicted_speed * to_blur_px
             steadiness = self._steadiness.observe(
                 MovementEstimate(
-                    blur_px, reading.speed * to_blur_px, interval_ms, reading.is_backed_by_history
+                    blur_px,
+                    reading.speed * to_blur_px,
+                    reading.peak_speed * to_blur_px,
+                    interval_ms,
+                    reading.is_backed_by_history,
                 ),
                 holds,
                 max_blur_px,

@@ -63,7 +63,9 @@ def guide(
         return _calm_down(predicted_blur_px, max_blur_px, exposure_time_s, is_dark)
     if holds.is_camera_searching:
         return HintCode.WAIT_FOR_CAMERA, "wait: the camera is still setting exposure or focus"
-    return HintCode.CHANGE_SCENE, "this scene is done: point at something else"
+    if holds.is_scene_spent:
+        return HintCode.CHANGE_SCENE, "this scene is done: point at something else"
+    return HintCode.KEEP_HOLDING, f"keep holding: {predicted_blur_px:.1f} px is almost calm enough"
 
 
 def _calm_down(

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from capture.gates.profile import SteadinessLimits
 
+_READY_ENTRY_SHARE = 0.8
+"""Share of the limit below which READY is first given: foretelling errs by some 20 %."""
+
 
 class StabilityState(StrEnum):
     """How steady the camera is."""
@@ -56,6 +59,9 @@ class MovementEstimate:
         still, from several frames and a prediction.
     momentary_blur_px : float
         The same from the last interval alone.
+    peak_blur_px : float
+        The largest of the last intervals' own: tremor swings through zero twenty times a
+        second, and a trough between two peaks is no time to shoot.
     interval_ms : float
         Length of that interval.
     is_backed_by_history : bool
@@ -64,6 +70,7 @@ class MovementEstimate:
 
     predicted_blur_px: float
     momentary_blur_px: float
+    peak_blur_px: float
     interval_ms: float
     is_backed_by_history: bool
 
@@ -126,16 +133,19 @@ class SteadinessState:
         Notes
         -----
         A calm camera stays calm up to the release limit, so that its dwell is not lost to a
-        heartbeat; but READY is never given above the maximum.
+        heartbeat. READY is given below 0.8 of the maximum and taken back above the maximum,
+        so that it is never said of a blur that the profile refuses.
         """
         limit_px = release_blur_px if self.calm_ms > 0 else max_blur_px
         if movement.momentary_blur_px > limit_px:
             return SteadinessState(StabilityState.MOVING)
         calm_ms = self.calm_ms + movement.interval_ms
-        worst_px = max(movement.momentary_blur_px, movement.predicted_blur_px)
+        worst_px = max(movement.peak_blur_px, movement.predicted_blur_px)
+        was_ready = self.state is StabilityState.READY
+        ready_px = max_blur_px * (1 if was_ready else _READY_ENTRY_SHARE)
         if calm_ms < dwell_ms or not movement.is_backed_by_history:
             state = StabilityState.SETTLING
-        elif worst_px > max_blur_px or holds.is_camera_searching or holds.is_scene_spent:
+        elif worst_px > ready_px or holds.is_camera_searching or holds.is_scene_spent:
             state = StabilityState.STEADY
         else:
             state = StabilityState.READY
