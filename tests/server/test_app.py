@@ -1,0 +1,218 @@
+"""The server as a whole: how it starts, what it says of itself, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from capture.errors import ConfigurationError, ProfileError
+from capture.server.app import Server
+from capture.settings import Settings
+from capture.v1 import image_pb2, smart_capture_pb2
+from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
+from tests.server.cameras import Camera, kinds
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def running(**settings: object) -> AsyncIterator[Server]:
+    server = Server(Settings(port=0, worker_count=1, **settings), classify=False)  # type: ignore[arg-type]
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop(0)
+
+
+async def health_of(channel: grpc.aio.Channel, service: str = "") -> int:
+    request = health_pb2.HealthCheckRequest(service=service)
+    return int((await health_pb2_grpc.HealthStub(channel).Check(request)).status)
+
+
+class Process:
+    """A server in a process of its own, started by the command line."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.port = port
+
+    async def ended(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@asynccontextmanager
+async def serving(*flags: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "capture", "serve", "--port", "0", "--workers", "1",
+        "--no-classify", *flags,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        port = int(line.decode().split(" with ")[0].rsplit(":", 1)[1])
+        yield Process(process, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_health_is_told_for_the_server_and_its_service() -> None:
+    """The standard service answers SERVING, and NOT_FOUND for what is not here."""
+    async with running() as server, connected(server.port) as channel:
+        assert await health_of(channel) == SERVING
+        assert await health_of(channel, "capture.v1.SmartCapture") == SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await health_of(channel, "somebody.else")
+        assert error.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_the_service_describes_itself() -> None:
+    """Through reflection a generic client learns every call and message."""
+    async with running() as server:
+
+        def describe() -> tuple[list[str], set[str]]:
+            with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                database = ProtoReflectionDescriptorDatabase(channel)
+                pool = DescriptorPool(database)
+                service = pool.FindServiceByName("capture.v1.SmartCapture")
+                return list(database.get_services()), set(service.methods_by_name)
+
+        services, methods = await asyncio.to_thread(describe)
+    assert {"capture.v1.SmartCapture", "grpc.health.v1.Health"} <= set(services)
+    assert methods == {"AssessImage", "AssessImages", "Capture"}
+
+
+async def test_metrics_are_told_to_prometheus(burst: list[bytes]) -> None:
+    """Answers by verdict, times by stage, and the state of the workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with running(metrics_port=port) as server, connected(server.port) as channel:
+        request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[-1]))
+        await SmartCaptureStub(channel).AssessImage(request)
+
+        def scrape() -> str:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+                return str(page.read().decode())
+
+        page = await asyncio.to_thread(scrape)
+    assert 'smart_capture_answers_total{kind="still",outcome="' in page
+    assert 'smart_capture_stage_seconds_count{kind="still",stage="decode"} 1.0' in page
+    assert "smart_capture_workers_idle 1.0" in page
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+async def test_plaintext_stays_on_this_machine(host: str) -> None:
+    """Listening for others without encryption has to be asked for."""
+    with pytest.raises(ConfigurationError, match="--insecure"):
+        await Server(Settings(host=host, port=0), classify=False).start()
+
+
+async def test_plaintext_for_others_can_be_asked_for() -> None:
+    """With the flag it listens on every interface."""
+    async with running(host="0.0.0.0", insecure=True) as server, connected(server.port) as channel:
+        assert await health_of(channel) == SERVING
+
+
+async def test_a_default_profile_that_is_not_there_prevents_the_start() -> None:
+    """It is found before any client is let in."""
+    with pytest.raises(ProfileError):
+        await Server(Settings(port=0, default_profile="nope"), classify=False).start()
+
+
+async def test_sigterm_finishes_what_is_in_hand(good: bytes) -> None:
+    """Health says no at once, the session is told, its still is judged, the exit code is 0."""
+    async with serving() as server, connected(server.port) as channel:
+        session = Camera(SmartCaptureStub(channel))
+        await session.open()
+        await session.still(1, good)
+        server.process.send_signal(signal.SIGTERM)
+        responses = await session.rest()
+        assert sorted(kinds(responses), key=str) == ["drain", "still"]
+        assert await session.call.code() is grpc.StatusCode.OK
+        assert await server.ended() == 0
+
+
+async def test_health_says_no_while_sessions_come_to_an_end(burst: list[bytes]) -> None:
+    """Between the signal and the end a balancer can see that it must look elsewhere."""
+    async with serving() as server, connected(server.port) as channel:
+        session = Camera(SmartCaptureStub(channel))
+        await session.open()
+        server.process.send_signal(signal.SIGTERM)
+        notice = await session.receive_one("drain")
+        assert 0 < notice.grace_ms <= 10_000
+        assert await health_of(channel) == NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await Camera(SmartCaptureStub(channel)).open()
+        assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+        await session.still(1, burst[0])  # it was on its way
+        assert "still" in kinds(await session.rest())
+        assert await server.ended() == 0
+
+
+async def test_a_second_sigterm_ends_it_at_once(good: bytes) -> None:
+    """Stills in hand are given up, and the exit code says so."""
+    async with serving() as server, connected(server.port) as channel:
+        session = Camera(SmartCaptureStub(channel))
+        await session.open()
+        await session.still(1, good)
+        server.process.send_signal(signal.SIGTERM)
+        await session.receive_one("drain")
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.ended() == 1
+
+
+async def test_workers_end_with_the_server() -> None:
+    """Even kill -9 of the server leaves no process behind."""
+    async with serving() as server:
+        children = await asyncio.to_thread(_descendants, server.process.pid)
+        assert len(children) >= 1
+        server.process.kill()
+        await server.process.wait()
+        for _ in range(100):
+            if not any(_is_alive(pid) for pid in children):
+                break
+            await asyncio.sleep(0.05)
+        assert not any(_is_alive(pid) for pid in children)
+
+
+def _descendants(pid: int) -> list[int]:
+    found = []
+    with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
+        for child in map(int, children.read().split()):
+            found += [child, *_descendants(child)]
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
