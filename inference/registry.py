@@ -77,15 +77,19 @@ class Registry:
         history = self._history()
         if history:
             return self.model(history[-1])
-        models = self.models()
-        if len(models) != 1:
-            models = tuple(model for model in models if model.name == SHIPPED_DEFAULT)
-        if len(models) != 1:
+        default = self._default()
+        if default is None:
             raise ModelError(
                 f"{self._folder.name} has no active model: choose one with "
                 "`smart-capture models activate NAME@VERSION`"
             )
-        return models[0]
+        return default
+
+    def _default(self) -> ModelManifest | None:
+        models = self.models()
+        if len(models) != 1:
+            models = tuple(model for model in models if model.name == SHIPPED_DEFAULT)
+        return models[0] if len(models) == 1 else None
 
     def activate(self, model_id: str) -> ModelManifest:
         """Serve this model from the next start of a worker on.
@@ -99,8 +103,10 @@ class Registry:
             If there is no such model, or the state cannot be written.
         """
         model = self.model(model_id)
-        history = self._history() or [self.active().id]
-        if history[-1] != model_id:
+        history = self._history()
+        if not history and (default := self._default()) is not None:
+            history.append(default.id)
+        if history[-1:] != [model_id]:
             history.append(model_id)
         self._write(history[-_MAX_HISTORY:])
         return model
