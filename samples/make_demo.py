@@ -2,9 +2,9 @@
 
     python samples/make_demo.py [--corpus ../shared/corpus]
 
-A virtual camera looks at a photograph from the place it was taken from. A hand turns it:
-slow drift and 8 to 12 Hz tremor, strong at first, then settling, then what is left of the
-tremor in a hand that holds still. Frames are exposed by adding light over the exposure
+A virtual phone looks at a photograph as if it were the scene. A hand turns it: slow drift
+and 8 to 12 Hz tremor, strong at first, then settling, then what is left of the tremor in a
+hand that holds still. Frames are exposed by adding light over the exposure
 time, in linear light; the gyroscope reads the same turn. The stills are photographs as
 they are, or degraded in linear light.
 """
@@ -33,6 +33,7 @@ CORPUS = Path(
 
 SEED = 20261121
 STILL_LONG_EDGE_PX = 1600
+SCENE = "photos_nextcloud/Frog.jpg"
 
 Linear = NDArray[np.float32]
 """(H, W, 3) float32 BGR in linear light, 0 black to 1 white."""
@@ -40,38 +41,35 @@ Linear = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class VirtualCamera:
-    """A camera that stands where the photograph was taken from and sees a part of it.
+    """A phone's camera that looks at a photograph as if it were the scene.
 
     Attributes
     ----------
-    width_px, height_px : int
+    preview_width_px, preview_height_px : int
         Size of a preview frame.
-    view_width_px : int
-        How much of the photograph a frame spans, in its pixels.
-    photo_focal_px : float
-        Focal length of the photograph in its pixels.
-    exposure_time_s, frame_interval_ms, gyro_interval_ms : float
-        Of the preview frames and of the gyroscope.
+    still_width_px, still_height_px : int
+        Size of a still; a pixel of it is a pixel of the photograph.
+    focal_px : float
+        Focal length in pixels of the still; 54 degrees across, as a phone's main camera.
+    preview_exposure_time_s, still_exposure_time_s : float
+        Of one frame, and of the still to come.
+    frame_interval_ms, gyro_interval_ms : float
+        From one frame, and from one sample of the gyroscope, to the next.
     """
 
-    width_px: int = 480
-    height_px: int = 360
-    view_width_px: int = 2000
-    # 40 mm on a sensor 23.2 mm wide (Nikon D3200), over 3008 px.
-    photo_focal_px: float = 40 / 23.2 * 3008
-    exposure_time_s: float = 1 / 100
+    preview_width_px: int = 480
+    preview_height_px: int = 320
+    still_width_px: int = 1440
+    still_height_px: int = 960
+    focal_px: float = 1400.0
+    preview_exposure_time_s: float = 1 / 60
+    still_exposure_time_s: float = 1 / 30
     frame_interval_ms: float = 1000 / 30
     gyro_interval_ms: float = 1000 / 400
-
-    @property
-    def focal_px(self) -> float:
-        """Focal length in pixels of the preview."""
-        return self.photo_focal_px * self.width_px / self.view_width_px
 
 
 CAMERA = VirtualCamera()
 FRAME_COUNT = 90
-STILL_EXPOSURE_TIME_S = 1 / 60
 
 
 class HandShake:
@@ -84,10 +82,10 @@ class HandShake:
     """
 
     # Degrees around x, y and z. Physiological tremor lies at 8 to 12 Hz; drift below 2 Hz.
-    DRIFT_DEG = (1.9, 2.3, 1.4)
-    TREMOR_DEG = (0.1, 0.1, 0.04)
-    SETTLED_DRIFT = 0.025
-    SETTLED_TREMOR = 0.04
+    DRIFT_DEG = (2.6, 3.4, 2.0)
+    TREMOR_DEG = (0.12, 0.12, 0.05)
+    SETTLED_DRIFT = 0.02
+    SETTLED_TREMOR = 0.03
     SETTLES_FROM_S = 0.9
     SETTLED_BY_S = 1.6
 
@@ -148,26 +146,23 @@ def gyro_samples(shake: HandShake, camera: VirtualCamera = CAMERA) -> Iterator[l
 def expose(
     photo: Linear, shake: HandShake, at_ms: float, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Expose one preview frame: (360, 480, 3) uint8 BGR, with motion blur and noise."""
+    """Expose one preview frame: (320, 480, 3) uint8 BGR, with motion blur and noise."""
     # Twice as fine as the frame, so that the area average below is the pixel's own.
-    fine_width, fine_height = 2 * CAMERA.width_px, 2 * CAMERA.height_px
-    to_fine = _intrinsics(2 * CAMERA.focal_px, fine_width, fine_height)
-    to_photo = _intrinsics(
-        CAMERA.photo_focal_px * photo.shape[1] / 3008, photo.shape[1], photo.shape[0]
-    )
-    light = np.zeros((fine_height, fine_width, 3), np.float32)
+    width, height = 2 * CAMERA.preview_width_px, 2 * CAMERA.preview_height_px
+    fine = _intrinsics(CAMERA.focal_px * width / CAMERA.still_width_px, width, height)
+    to_photo = _intrinsics(CAMERA.focal_px, photo.shape[1], photo.shape[0])
+    light = np.zeros((height, width, 3), np.float32)
     moments = (np.arange(16) + 0.5) / 16 - 0.5
     for moment in moments:
-        rotation = shake.rotation(at_ms / 1000 + moment * CAMERA.exposure_time_s)
-        homography = to_photo @ rotation @ np.linalg.inv(to_fine)
+        rotation = shake.rotation(at_ms / 1000 + moment * CAMERA.preview_exposure_time_s)
         light += cv2.warpPerspective(
             photo,
-            homography,
-            (fine_width, fine_height),
+            to_photo @ rotation @ np.linalg.inv(fine),
+            (width, height),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-    size = (CAMERA.width_px, CAMERA.height_px)
+    size = (CAMERA.preview_width_px, CAMERA.preview_height_px)
     frame = cv2.resize(light / len(moments), size, interpolation=cv2.INTER_AREA)
     return encode_gamma(add_noise(frame.astype(np.float32), random, electrons=4000, read=4))
 
@@ -232,14 +227,16 @@ def reduced(picture: Linear, long_edge_px: int) -> Linear:
 def stills(corpus: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Yield the name and the pixels of each still."""
     random = np.random.default_rng(SEED + 2)
-    bananas = read_photo(corpus, "photos_banana/DSC_0426.JPG")
-    # What the virtual camera sees when it points straight ahead.
-    view = bananas[250:1750, 504:2504]
-    yield "good", encode_gamma(reduced(view, STILL_LONG_EDGE_PX))
+    frog = read_photo(corpus, SCENE)
+    top = (frog.shape[0] - CAMERA.still_height_px) // 2
+    left = (frog.shape[1] - CAMERA.still_width_px) // 2
+    seen = frog[top : top + CAMERA.still_height_px, left : left + CAMERA.still_width_px]
+    yield "good", encode_gamma(seen)
     board = read_photo(corpus, "focus_stacks/pcb_closeup/pcb_009.JPG")
     yield "defocused", encode_gamma(reduced(board, STILL_LONG_EDGE_PX))
     wren = read_photo(corpus, "photos_budgie_cc0/canyon-wren.jpg")
-    moved = shaken(reduced(wren, STILL_LONG_EDGE_PX), extent_px=22, seed=SEED)
+    darker = reduced(wren, STILL_LONG_EDGE_PX) * 2.0**-0.7
+    moved = shaken(darker, extent_px=22, seed=SEED)
     yield "shaken", encode_gamma(add_noise(moved, random, electrons=8000, read=4))
     flowers = reduced(
         read_photo(corpus, "photos_budgie_cc0/blue-periwinkle.jpg"), STILL_LONG_EDGE_PX
@@ -255,11 +252,11 @@ def write_burst(corpus: Path, folder: Path) -> None:
     """Write frames, ``timestamps.csv`` and ``gyro.csv`` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     shake, random = HandShake(SEED), np.random.default_rng(SEED + 3)
-    photo = reduced(read_photo(corpus, "photos_banana/DSC_0426.JPG"), 1504)
+    photo = read_photo(corpus, SCENE)
     rows = []
     for index, at_ms in enumerate(frame_times_ms()):
         name = f"{index:03}.jpg"
-        write_jpeg(folder / name, expose(photo, shake, float(at_ms), random), quality=70)
+        write_jpeg(folder / name, expose(photo, shake, float(at_ms), random), quality=78)
         rows.append([name, f"{at_ms:.3f}"])
     write_csv(folder / "timestamps.csv", ["file", "captured_at_ms"], rows)
     columns = ["timestamp_ms", "x_rad_s", "y_rad_s", "z_rad_s"]
@@ -284,11 +281,10 @@ def write_csv(path: Path, columns: list[str], rows: Any) -> None:
 
 def write_camera(path: Path) -> None:
     """Write what a client tells the server of this camera."""
-    scale = STILL_LONG_EDGE_PX / CAMERA.width_px
     camera = {
-        "still_width_px": STILL_LONG_EDGE_PX,
-        "exposure_time_s": round(STILL_EXPOSURE_TIME_S, 6),
-        "focal_length_px": round(CAMERA.focal_px * scale, 1),
+        "still_width_px": CAMERA.still_width_px,
+        "exposure_time_s": round(CAMERA.still_exposure_time_s, 6),
+        "focal_length_px": CAMERA.focal_px,
     }
     path.write_text(json.dumps(camera, indent=2) + "\n")
 
