@@ -35,7 +35,7 @@ def test_a_picture_is_judged_and_named() -> None:
     (record,) = records(SAMPLES / "good.jpg")
     assert set(record) >= RECORD_KEYS
     assert (record["status"], record["verdict"]) == ("ok", "ACCEPT")
-    assert record["classification"]["labels"][0]["label"] == "banana"
+    assert record["classification"]["labels"][0]["label"] == "tree frog"
 
 
 def test_a_refused_picture_says_why_and_is_not_classified() -> None:
