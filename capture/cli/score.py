@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -143,7 +144,8 @@ def status(
         print(json.dumps(_json_of_status(outcomes, runs), indent=2))
         return
     console = Console()
-    console.print(_table_of(outcomes))
+    for table in _tables_of(outcomes):
+        console.print(table)
     if runs and runs[0]["finished_at"] is None:
         console.print("The last run was stopped before its end: the same command goes on.")
 
@@ -288,34 +290,49 @@ def _exit_code(summary: Summary) -> ExitCode:
     return ExitCode.SOME_UNREADABLE if summary.tally.failures else ExitCode.DONE
 
 
-def _table_of(outcomes: list[Outcome]) -> Table:
-    table = Table("pictures", "verdict", "reasons", box=None)
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Pictures by verdict, by each of their reasons, and by why they were not judged."""
+
+    verdicts: Counter[str]
+    reasons: Counter[str]
+    failures: Counter[str]
+
+
+def _counts_of(outcomes: list[Outcome]) -> _Counts:
+    counts = _Counts(Counter(), Counter(), Counter())
     for outcome in outcomes:
-        verdict = outcome.verdict
-        table.add_row(
-            str(outcome.count),
-            f"[{STYLES[verdict]}]{verdict}[/]" if verdict else f"[magenta]{outcome.status}[/]",
-            ", ".join(outcome.reason_codes),
-        )
-    table.add_row(str(sum(outcome.count for outcome in outcomes)), "all", "")
-    return table
+        if outcome.verdict is None:
+            counts.failures[outcome.status] += outcome.count
+        else:
+            counts.verdicts[outcome.verdict] += outcome.count
+        for code in outcome.reason_codes:
+            counts.reasons[code] += outcome.count
+    return counts
+
+
+def _tables_of(outcomes: list[Outcome]) -> Iterator[Table]:
+    counts = _counts_of(outcomes)
+    pictures = Table("pictures", "verdict", box=None)
+    for verdict, count in counts.verdicts.most_common():
+        pictures.add_row(f"{count:,}", f"[{STYLES[verdict]}]{verdict}[/]")
+    pictures.add_row(f"{counts.failures.total():,}", "[magenta]not judged[/]")
+    yield pictures
+    for title, counter in (("reason", counts.reasons), ("why not judged", counts.failures)):
+        if counter:
+            table = Table("pictures", title, box=None)
+            for name, count in counter.most_common():
+                table.add_row(f"{count:,}", name)
+            yield table
 
 
 def _json_of_status(outcomes: list[Outcome], runs: list[Row]) -> dict[str, Any]:
-    verdicts: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for outcome in outcomes:
-        if outcome.verdict is None:
-            failures[outcome.status] += outcome.count
-        else:
-            verdicts[outcome.verdict] += outcome.count
-        reasons.update(dict.fromkeys(outcome.reason_codes, outcome.count))
+    counts = _counts_of(outcomes)
     return {
         "picture_count": sum(outcome.count for outcome in outcomes),
-        "verdicts": dict(sorted(verdicts.items())),
-        "failures": dict(sorted(failures.items())),
-        "reasons": dict(sorted(reasons.items())),
+        "verdicts": dict(sorted(counts.verdicts.items())),
+        "failures": dict(sorted(counts.failures.items())),
+        "reasons": dict(sorted(counts.reasons.items())),
         "runs": [
             run | {key: _iso(run[key]) for key in ("started_at", "finished_at")} for run in runs
         ],

@@ -1,0 +1,20 @@
+"""Pictures on the page are small, upright, and made where hostile files do no harm."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from capture.review.thumbnails import LONG_EDGE_PX, thumbnails_of
+from tests.archive.pictures import jpeg
+
+
+async def test_pictures_are_made_small() -> None:
+    """The long edge fits, the shape stays; what cannot be read or decoded is left out."""
+    files = {"/wide": jpeg(1, 1600, 800), "/small": jpeg(2, 64, 48), "/broken": b"\xff\xd8\xff"}
+    small = await thumbnails_of([*files, "/gone"], files.get, worker_count=1)
+    shapes = {
+        path: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+        for path, data in small.items()
+    }
+    assert shapes == {"/wide": (LONG_EDGE_PX // 2, LONG_EDGE_PX), "/small": (48, 64)}
