@@ -14,8 +14,8 @@ TILE_PX = 16
 MIN_TILE_COUNT = 16
 """Fewer squares hold no flat one to rely on."""
 
-MAX_STRIP_COUNT = 12
-"""Strips of 16 rows that are looked at: enough of them, however large the picture."""
+MAX_TILE_COUNT = 1500
+"""Squares that are looked at, in whole strips: enough, however large the picture."""
 
 FLAT_QUANTILE = 0.1
 """Share of the squares that is taken to be free of texture."""
@@ -63,7 +63,8 @@ def _tile_sigmas(luma: LumaPlane) -> NDArray[np.float32]:
     row_count, column_count = (luma.shape[0] - 2) // TILE_PX, (luma.shape[1] - 2) // TILE_PX
     if row_count < 1 or column_count < 1:
         return np.empty(0, np.float32)
-    rows = np.unique(np.linspace(0, row_count - 1, min(row_count, MAX_STRIP_COUNT)).astype(int))
+    strip_count = min(row_count, max(1, MAX_TILE_COUNT // column_count))
+    rows = np.linspace(0, row_count - 1, strip_count).astype(int)
     return np.concatenate([_strip_sigmas(luma, int(row), column_count) for row in rows])
 
 
