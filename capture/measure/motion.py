@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.measure.luma import LumaPlane, require_luma
-from capture.measure.similarity import fit_similarity
+from capture.measure.similarity import fit_similarity, quadrant_count
 
 PREVIEW_WIDTH_PX = 320
 """Width at which previews are compared. Wider ones gain nothing, 160 px loses too much."""
@@ -209,8 +209,8 @@ def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None
     if fit is None:
         return None
     agreeing = start[kept][fit.inliers] - centre
-    quadrant_count = len(np.unique((agreeing[:, 0] > 0) + 2 * (agreeing[:, 1] > 0)))
-    if len(agreeing) < _MIN_INLIERS or quadrant_count < _MIN_QUADRANTS:
+    covered_count = quadrant_count(agreeing)
+    if len(agreeing) < _MIN_INLIERS or covered_count < _MIN_QUADRANTS:
         return None
     to_source = plane.source_width_px / width_px
     return Motion(
@@ -220,7 +220,7 @@ def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None
         scale=abs(fit.turn),
         corner_count=len(start),
         inlier_count=len(agreeing),
-        quadrant_count=quadrant_count,
+        quadrant_count=covered_count,
     )
 
 

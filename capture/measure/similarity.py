@@ -11,8 +11,10 @@ _SEED = 20
 _TRIAL_COUNT = 120
 _MIN_BASE_PX = 40.0
 _MAX_ZOOM_OR_TURN = 0.15
-_TOLERANCE_PX = 0.3
-_TOLERANCE_PER_PX = 0.04
+_TOLERANCES = ((0.3, 0.04), (0.6, 0.1))
+"""How far agreeing points may lie apart: pixels, and a share of the shift, which rolling
+shutter and parallax grow with. The second is for when less than a third agree on the first."""
+
 _REFINEMENT_COUNT = 3
 _TUKEY_SIGMAS = 3.0
 _MIN_SIGMA_PX = 0.01
@@ -55,9 +57,8 @@ def fit_similarity(before: NDArray[np.floating], after: NDArray[np.floating]) ->
     -----
     RANSAC over pairs from a fixed seed, so that the answer is always the same. A trial's
     merit is the soft count of agreeing points times their spread: a compact foreground with
-    more corners than the background does not win. Agreement is meant within 0.3 px plus 4 %
-    of the shift, because rolling shutter and parallax grow with it. What wins is refined by
-    three rounds of Tukey-weighted least squares.
+    more corners than the background does not win. What wins is refined by three rounds of
+    Tukey-weighted least squares.
 
     References
     ----------
@@ -80,16 +81,31 @@ def fit_similarity(before: NDArray[np.floating], after: NDArray[np.floating]) ->
     if not len(turn):
         return None
     shift = target[first] - turn * source[first]
-    tolerance = _TOLERANCE_PX + _TOLERANCE_PER_PX * np.abs(shift)
     error = np.abs(target - turn[:, None] * source - shift[:, None])
-    weight = np.maximum(0.0, 1 - np.square(error / tolerance[:, None]))
+    inliers, tolerance_px = np.zeros(count, bool), 0.0
+    for least_px, share in _TOLERANCES:
+        tolerance = least_px + share * np.abs(shift)
+        best = _best_trial(error / tolerance[:, None], source)
+        inliers, tolerance_px = error[best] < tolerance[best], float(tolerance[best])
+        if 3 * np.count_nonzero(inliers) >= count and quadrant_count(before[inliers]) >= 3:
+            break
+    return _refine(source, target, inliers, tolerance_px)
+
+
+def quadrant_count(points: NDArray[np.floating]) -> int:
+    """Count the quadrants around the origin in which points lie, (n, 2) float; 0 to 4."""
+    return len(np.unique((points[:, 0] > 0) + 2 * (points[:, 1] > 0)))
+
+
+def _best_trial(relative_error: NDArray[np.floating], source: NDArray[np.complexfloating]) -> int:
+    """Choose the row whose agreeing points are many and lie far apart."""
+    weight = np.maximum(0.0, 1 - np.square(relative_error))
     total = weight.sum(axis=1)
     # Real columns: a product with complex ones wakes the threads of BLAS, for milliseconds.
     columns = np.stack([source.real, source.imag, np.square(np.abs(source))], axis=1)
     mean_x, mean_y, mean_square = (weight @ columns / total[:, None]).T
     spread = np.sqrt(np.maximum(0.0, mean_square - mean_x**2 - mean_y**2))
-    best = int(np.argmax(total * spread))
-    return _refine(source, target, error[best] < tolerance[best], float(tolerance[best]))
+    return int(np.argmax(total * spread))
 
 
 def _refine(
