@@ -29,6 +29,7 @@ from capture.errors import (
 
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 ERROR_CODE_KEY = "smart-capture-error-code"
+REQUEST_ID_KEY = "smart-capture-request-id"
 
 _DEFAULT_PUSHBACK_MS = 1000
 
@@ -54,14 +55,19 @@ class JudgementFailedError(ServerError):
         Stable name of the cause, for example ``TIMEOUT`` or ``INTERNAL``.
     message : str
         The cause in words.
+    request_id : str
+        Under which the server's log has more; empty when it was not said.
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, request_id: str = "") -> None:
+        super().__init__(f"{message} (request {request_id})" if request_id else message)
         self.code = code
+        self.request_id = request_id
 
 
-def error_of(code: str, message: str, retry_after_ms: int = 0) -> SmartCaptureError:
+def error_of(
+    code: str, message: str, retry_after_ms: int = 0, request_id: str = ""
+) -> SmartCaptureError:
     """Return what a server reported by its stable name, as the class that it was there.
 
     Parameters
@@ -72,18 +78,21 @@ def error_of(code: str, message: str, retry_after_ms: int = 0) -> SmartCaptureEr
         The cause in words.
     retry_after_ms : int
         When to come back, where the server said so.
+    request_id : str
+        Under which the server's log has more.
     """
     if code == "OVERLOADED":
         return OverloadedError(message, retry_after_ms or _DEFAULT_PUSHBACK_MS)
     kind = _KINDS.get(code)
-    return JudgementFailedError(code, message) if kind is None else kind(message)
+    return JudgementFailedError(code, message, request_id) if kind is None else kind(message)
 
 
 def error_of_call(error: grpc.aio.AioRpcError) -> SmartCaptureError:
     """Return what the end of a call means, in the classes of this package."""
     message = error.details() or "no details"
     if code := _metadata(error, ERROR_CODE_KEY):
-        return error_of(code, message, max(pushback_ms(error) or 0, 0))
+        retry_after_ms = max(pushback_ms(error) or 0, 0)
+        return error_of(code, message, retry_after_ms, _metadata(error, REQUEST_ID_KEY))
     match error.code():
         case grpc.StatusCode.UNAVAILABLE:
             return ServerUnreachableError(message)

@@ -118,13 +118,18 @@ async def test_nobody_there_is_an_error_of_its_own():
             await client.assess_image(PICTURE, timeout_s=20)
 
 
-async def test_a_failure_of_the_server_names_its_status():
-    """What we have no class for keeps the name of its status."""
-    fault = aborting(grpc.StatusCode.INTERNAL, "request 12")
+async def test_a_failure_of_the_server_names_its_request():
+    """What we have no class for keeps its code, and where the log has more."""
+    fault = aborting(
+        grpc.StatusCode.INTERNAL,
+        "see the log",
+        smart_capture_request_id="r12",
+        smart_capture_error_code="MODEL",
+    )
     async with serving(Scripted(unary=[fault])) as target, AsyncClient(target) as client:
-        with pytest.raises(JudgementFailedError, match="request 12") as failure:
+        with pytest.raises(JudgementFailedError, match=r"see the log \(request r12\)") as failure:
             await client.assess_image(PICTURE)
-    assert failure.value.code == "INTERNAL"
+    assert failure.value.code == "MODEL"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ def test_client_and_server_agree_on_the_metadata():
     """The keys are written down twice, once on each side of the wire."""
     assert client_errors.ERROR_CODE_KEY == status.ERROR_CODE_KEY
     assert client_errors.PUSHBACK_KEY == status.PUSHBACK_KEY
+    assert client_errors.REQUEST_ID_KEY == status.REQUEST_ID_KEY
 
 
 @pytest.mark.parametrize("row", sorted(set(status.STATUS_TABLE.values()), key=lambda row: row.code))
