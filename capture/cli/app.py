@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from capture import __version__
-from capture.cli import assess, config, models, prepare, report, score, serve
+from capture.cli import assess, config, demo, models, prepare, report, score, serve
 from capture.cli.exits import ExitCode
 from capture.errors import SmartCaptureError
 from inference.errors import InferenceError
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("demo")(demo.demo)
 app.command("assess")(assess.assess)
 app.command("score")(score.score)
 app.command("status")(score.status)

@@ -41,6 +41,10 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=0.1, max=4, help="Times faster than the burst was taken.")
     ] = 1.0,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Play these instead of the samples that ship.", metavar="FOLDER"),
+    ] = None,
 ) -> None:
     """Watch a camera being guided and its shots being judged.
 
@@ -49,17 +53,17 @@ def demo(
     """
     signal.signal(signal.SIGTERM, _leave)
     console = Console(highlight=False)
-    samples = load_samples()
+    played = load_samples(samples)
     started_s = time.monotonic()
     with server_process() as target:
         console.print(
             f"server on {target}, up in {time.monotonic() - started_s:.1f} s; "
-            f"a camera plays {len(samples.frames)} previews to it\n"
+            f"a camera plays {len(played.frames)} previews to it\n"
         )
-        guidance, shots = _play(console, target, samples, speed)
-    contact_sheet(samples, guidance, shots).save(output)
+        guidance, shots = _play(console, target, played, speed)
+    contact_sheet(played, guidance, shots).save(output)
     console.print(f"contact sheet: [bold]{output}[/]")
-    raise typer.Exit(_conclude(console, samples, guidance, shots))
+    raise typer.Exit(_conclude(console, played, guidance, shots))
 
 
 def _play(
