@@ -22,8 +22,16 @@ THUMBNAIL_SHAPE = (24, 32)
 _CELL_GRID = (6, 8)
 """Rows and columns of the grid that holds one corner a cell: 48, spread over the picture."""
 
-_MIN_CORNER_RESPONSE = 4e-6
-"""Least eigenvalue of a corner's gradient; below it there is only noise and flat ground."""
+_MIN_CORNER_GRADIENT = 0.25
+"""Luma levels a pixel in a corner's weaker direction; below it the ground is flat."""
+
+_MAX_ERROR_PX = 0.8
+"""Mean error of a followed corner over its gradient. Noise that was taken for a corner is not
+found again: it gives 0.9 and more, real corners 0.1 to 0.6."""
+
+_CORNER_BLOCK_PX = 5
+_RESPONSE_SCALE = 64 * _CORNER_BLOCK_PX**2 / (4 * _CORNER_BLOCK_PX * 255) ** 2
+"""Response of ``cornerMinEigenVal`` for a gradient of one level a pixel."""
 
 _SMOOTHING_PX = (5, 5)
 _WINDOW_PX = 17
@@ -64,7 +72,7 @@ class Motion:
     scale : float
         Zoom; 1 for none, more than 1 when the content grows.
     corner_count : int
-        Corners that were looked for, at most 48.
+        Corners that were found again, at most 48.
     inlier_count : int
         Corners that agree.
     quadrant_count : int
@@ -188,10 +196,10 @@ def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None
         previous.source_height_px,
     ):
         return None
-    start = bucketed_corners(before)
+    start, gradient = bucketed_corners(before)
     if len(start) < _MIN_INLIERS:
         return None
-    end, found, _ = cv2.calcOpticalFlowPyrLK(
+    end, found, error = cv2.calcOpticalFlowPyrLK(
         before,
         after,
         start,
@@ -200,7 +208,7 @@ def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None
         maxLevel=_PYRAMID_LEVELS - 1,
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
     )
-    kept = found.ravel() == 1
+    kept = (found.ravel() == 1) & (error.ravel() < _MAX_ERROR_PX * gradient)
     if np.count_nonzero(kept) < _MIN_INLIERS:
         return None
     height_px, width_px = before.shape
@@ -218,23 +226,25 @@ def measure_motion(previous: PreviewPlane, plane: PreviewPlane) -> Motion | None
         dy_px=fit.shift.imag * to_source,
         rotation_deg=math.degrees(cmath.phase(fit.turn)),
         scale=abs(fit.turn),
-        corner_count=len(start),
+        corner_count=int(np.count_nonzero(kept)),
         inlier_count=len(agreeing),
         quadrant_count=covered_count,
     )
 
 
-def bucketed_corners(luma: LumaPlane) -> NDArray[np.float32]:
+def bucketed_corners(luma: LumaPlane) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the strongest corner of each cell of a grid over the picture.
 
     A foreground full of corners cannot outvote the background this way.
 
     Returns
     -------
-    (n, 2) float32
+    points : (n, 2) float32
         x and y in pixels, n <= 48; cells without a corner give none.
+    gradients : (n,) float32
+        Luma levels a pixel in the weaker direction.
     """
-    response = cv2.cornerMinEigenVal(luma, 5)
+    response = cv2.cornerMinEigenVal(luma, _CORNER_BLOCK_PX)
     for edge in (response[:_MARGIN_PX], response[-_MARGIN_PX:]):
         edge[:] = 0
     for edge in (response[:, :_MARGIN_PX], response[:, -_MARGIN_PX:]):
@@ -242,7 +252,7 @@ def bucketed_corners(luma: LumaPlane) -> NDArray[np.float32]:
     rows, columns = _CELL_GRID
     cell_height, cell_width = luma.shape[0] // rows, luma.shape[1] // columns
     if cell_height < 2 * _MARGIN_PX or cell_width < 2 * _MARGIN_PX:
-        return np.empty((0, 2), np.float32)
+        return np.empty((0, 2), np.float32), np.empty(0, np.float32)
     cells = (
         response[: rows * cell_height, : columns * cell_width]
         .reshape(rows, cell_height, columns, cell_width)
@@ -251,15 +261,16 @@ def bucketed_corners(luma: LumaPlane) -> NDArray[np.float32]:
     )
     strongest = cells.argmax(axis=1)
     cell = np.arange(rows * columns)
-    corners = np.stack(
+    points = np.stack(
         [
             cell % columns * cell_width + strongest % cell_width,
             cell // columns * cell_height + strongest // cell_width,
         ],
         axis=1,
     ).astype(np.float32)
-    found: NDArray[np.float32] = corners[cells[cell, strongest] > _MIN_CORNER_RESPONSE]
-    return found
+    gradients = np.sqrt(np.maximum(cells[cell, strongest], 0) / _RESPONSE_SCALE)
+    real = gradients > _MIN_CORNER_GRADIENT
+    return points[real], gradients[real].astype(np.float32)
 
 
 def _shrink(luma: LumaPlane, size: tuple[int, int]) -> LumaPlane:
