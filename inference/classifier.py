@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from inference.errors import ModelError
 from inference.manifest import InputLayout, ModelManifest, OutputKind, TierFile
+from inference.network_cache import open_network
 
 
 class OnnxClassifier:
@@ -25,14 +25,12 @@ class OnnxClassifier:
     Raises
     ------
     ModelError
-        If the file is not the one of the manifest, is no ONNX network, or its tensors are
-        not as the manifest says.
+        If the file is no ONNX network, or its tensors are not as the manifest says.
     """
 
     def __init__(self, manifest: ModelManifest, tier: TierFile) -> None:
-        tier.check()
         self._tensors = manifest.tensors
-        self._session = _open_session(tier)
+        self._session = open_network(tier)
         self._check_tensors(manifest, tier)
 
     def _check_tensors(self, manifest: ModelManifest, tier: TierFile) -> None:
@@ -95,15 +93,3 @@ class OnnxClassifier:
         if tensors.layout is InputLayout.NCHW:
             values = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
         return values
-
-
-def _open_session(tier: TierFile) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    # One worker is one core; with the default, two workers halve each other's throughput.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(tier.path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's exceptions have no common class
-        raise ModelError(f"{tier.path.name} cannot be loaded: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from pathlib import Path
 
 import onnxruntime as ort
@@ -16,6 +17,7 @@ _KERNEL_FLAGS = frozenset((
 # fmt: on
 
 
+@cache
 def cpu_signature() -> str:
     """Return what decides how a quantized network computes here.
 

@@ -155,7 +155,6 @@ def serve_lane(
     """
     with contextlib.suppress(EOFError, ConnectionError):
         connection.sendall(encode_frame(FrameKind.BORN, os.getpid()))
-        os.nice(limits.nice)
         if limits.memory_limit_bytes is not None:
             ceiling = (limits.memory_limit_bytes, limits.memory_limit_bytes)
             resource.setrlimit(resource.RLIMIT_DATA, ceiling)
@@ -164,6 +163,7 @@ def serve_lane(
         except Exception as error:
             connection.sendall(_describe(FrameKind.FAILED, error))
             os._exit(1)
+        os.nice(limits.nice)  # not before: a worker that starts is missed
         connection.sendall(encode_frame(FrameKind.READY, None))
         reader = FrameReader(connection, slot)
         watch = _OrphanWatch(connection)

@@ -100,9 +100,12 @@ class Registry:
         Raises
         ------
         ModelError
-            If there is no such model, or the state cannot be written.
+            If there is no such model, its files are not those of its manifest, or the
+            state cannot be written.
         """
         model = self.model(model_id)
+        for tier in model.tiers:
+            tier.check()
         history = self._history()
         if not history and (default := self._default()) is not None:
             history.append(default.id)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from inference.classifier import OnnxClassifier
 from inference.cpu import cpu_signature
 from inference.errors import ModelError
 from inference.manifest import ModelManifest, TierFile
+from inference.network_cache import cache_folder
 from inference.preprocess import preprocess
 
 PICTURES_FOLDER = Path(__file__).parent / "models" / "pictures"
@@ -158,13 +158,14 @@ def verified(manifest: ModelManifest, tier: TierFile) -> Verification:
     """
     cpu = cpu_signature()
     name = _record_name(tier.sha256, manifest.tiers[-1].sha256, cpu)
-    for folder in (manifest.folder / "verifications", cache_folder()):
+    kept = cache_folder() / "verifications"
+    for folder in (manifest.folder / "verifications", kept):
         record = _read_record(folder / name)
         if record is not None and (record.sha256, record.cpu) == (tier.sha256, cpu):
             return record
     record = verify(manifest, tier, read_pictures(PICTURES_FOLDER))
     with contextlib.suppress(ModelError):  # a read-only home: measured again next time
-        write_record(record, cache_folder())
+        write_record(record, kept)
     return record
 
 
@@ -217,12 +218,6 @@ def read_pictures(folder: Path, names: Iterable[str] | None = None) -> list[NDAr
     if not pictures:
         raise ModelError(f"there are no pictures in {folder.name}")
     return pictures
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for what is measured once on a machine."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "smart-capture"
 
 
 def _record_name(sha256: str, reference_sha256: str, cpu: str) -> str:

@@ -27,7 +27,7 @@ from tests.inference.tiny_models import write_model
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "smart-capture"
+    return tmp_path / "cache" / "smart-capture" / "verifications"
 
 
 def tinted(seed: int, count: int = 20) -> list[np.ndarray]:
