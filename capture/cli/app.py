@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from capture import __version__
-from capture.cli import assess, config, demo, models, prepare, report, score, serve
+from capture.cli import assess, config, demo, export, models, prepare, report, score, serve
 from capture.cli.exits import ExitCode
 from capture.errors import SmartCaptureError
 from inference.errors import InferenceError
@@ -29,6 +29,7 @@ app.command("assess")(assess.assess)
 app.command("score")(score.score)
 app.command("status")(score.status)
 app.command("report")(report.report)
+app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)
 app.add_typer(models.app, name="models")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from posixpath import commonpath, dirname
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Select,
     Table,
     create_engine,
     event,
@@ -214,14 +216,21 @@ class Ledger:
             for row in connection.execute(query.execution_options(yield_per=1000)).mappings():
                 yield dict(row)
 
-    def values_of(self, *columns: str) -> Iterator[tuple[Any, ...]]:
-        """Yield some columns of the pictures that were judged, in no order."""
-        query = select(*(assessments.c[name] for name in columns)).where(
-            assessments.c.status == "ok"
-        )
+    def select(self, query: Select[*tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield what a question of one's own finds, row by row."""
         with self._read() as connection:
             for row in connection.execute(query.execution_options(yield_per=10_000)):
                 yield tuple(row)
+
+    def common_folder(self, *conditions: ColumnElement[bool]) -> str:
+        """Return the folder that all paths share, ending in a slash; empty if none."""
+        path = assessments.c.path
+        ends = select(func.min(path), func.max(path)).where(*conditions)
+        with self._read() as connection:
+            first, last = connection.execute(ends).one()
+        if first is None:
+            return ""
+        return f"{commonpath([dirname(first), dirname(last)])}/".replace("//", "/")
 
     def outcomes(self) -> list[Outcome]:
         """Count the pictures that ended alike, most first."""

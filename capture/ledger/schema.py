@@ -7,6 +7,8 @@ so that ledgers can be compared row by row.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -22,8 +24,11 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 _JSON = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# In byte order everywhere: what begins alike lies together.
+_PATH = Text().with_variant(Text(collation="C"), "postgresql")
 # SQLite counts up by itself only in a column that is exactly INTEGER.
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -69,38 +74,49 @@ runs = Table(
     ),
 )
 
+_WORDS = Text()
+_COUNT = Integer()
+_NUMBER: TypeEngine[float] = Double()
+
+
+def _measure(
+    name: str, kind: TypeEngine[Any], comment: str, unit: str | None = None
+) -> Column[Any]:
+    return Column(name, kind, comment=comment, info={"unit": unit} if unit else {})
+
+
 assessments = Table(
     "assessments",
     metadata,
-    Column("path", Text, primary_key=True, comment="absolute; in an archive: archive!member"),
+    Column("path", _PATH, primary_key=True, comment="absolute; in an archive: archive!member"),
     Column("sha256", Text, index=True, comment="of the bytes; empty: they could not be read"),
-    Column("size_bytes", BigInteger, comment="length of the file, bytes"),
-    Column("mtime_ns", BigInteger, comment="when the file or its archive changed, Unix time in ns"),
+    _measure("size_bytes", BigInteger(), "length of the file", "byte"),
+    _measure("mtime_ns", BigInteger(), "when the file or its archive changed, Unix time", "ns"),
     Column("status", Text, nullable=False, comment="ok, or the code of why it was not judged"),
     Column("error", Text, comment="why it was not judged, in words"),
     Column("verdict", Text, comment="ACCEPT, RETAKE or CANNOT_ASSESS"),
     Column("reason_codes", Text, nullable=False, comment="codes of the reasons, gravest first"),
     Column("reasons", _JSON, nullable=False, comment="each with value, limit, scalar and hint"),
-    Column("width_px", Integer, comment="upright, px"),
-    Column("height_px", Integer, comment="upright, px"),
-    Column("blur_status", Text, comment="OK or CANNOT_ASSESS"),
-    Column("blur_missing", Text, comment="which evidence was missing"),
-    Column("blur_probability", Double, comment="that the sharpest part is blurred, 0 to 1"),
-    Column("blur_kind", Text, comment="defocus or motion"),
-    Column("blur_px", Double, comment="standard deviation of the point spread function, px"),
-    Column("blur_px_at_reference", Double, comment="the same at a long edge of 1000 px, px"),
-    Column("motion_extent_px", Double, comment="length of the movement, px"),
-    Column("motion_angle_deg", Double, comment="from right towards down, degrees in [0, 180)"),
-    Column("edge_count", Integer, comment="edges that spoke for the blur measure"),
-    Column("exposure_status", Text, comment="OK or CANNOT_ASSESS"),
-    Column("exposure_missing", Text, comment="which evidence was missing"),
-    Column("exposure_offset_ev", Double, comment="from well exposed, stops; negative is dark"),
-    Column("clipped_highlight_fraction", Double, comment="share of the pixels, 0 to 1"),
-    Column("clipped_shadow_fraction", Double, comment="share of the pixels, 0 to 1"),
-    Column("largest_clipped_highlight_fraction", Double, comment="largest connected share"),
-    Column("largest_clipped_shadow_fraction", Double, comment="largest connected share"),
-    Column("dynamic_range_stops", Double, comment="1st to 99th percentile of luminance, stops"),
-    Column("noise_sigma", Double, comment="standard deviation, 8-bit luma levels"),
+    _measure("width_px", _COUNT, "of the upright picture", "px"),
+    _measure("height_px", _COUNT, "of the upright picture", "px"),
+    _measure("blur_status", _WORDS, "OK or CANNOT_ASSESS"),
+    _measure("blur_missing", _WORDS, "which evidence was missing"),
+    _measure("blur_probability", _NUMBER, "that the sharpest part is blurred, 0 to 1", "1"),
+    _measure("blur_kind", _WORDS, "defocus or motion"),
+    _measure("blur_px", _NUMBER, "standard deviation of the point spread function", "px"),
+    _measure("blur_px_at_reference", _NUMBER, "the same at a long edge of 1000 px", "px"),
+    _measure("motion_extent_px", _NUMBER, "length of the movement", "px"),
+    _measure("motion_angle_deg", _NUMBER, "from right towards down, in [0, 180)", "degree"),
+    _measure("edge_count", _COUNT, "edges that spoke for the blur measure", "1"),
+    _measure("exposure_status", _WORDS, "OK or CANNOT_ASSESS"),
+    _measure("exposure_missing", _WORDS, "which evidence was missing"),
+    _measure("exposure_offset_ev", _NUMBER, "from well exposed; negative is dark", "stop"),
+    _measure("clipped_highlight_fraction", _NUMBER, "share of the pixels, 0 to 1", "1"),
+    _measure("clipped_shadow_fraction", _NUMBER, "share of the pixels, 0 to 1", "1"),
+    _measure("largest_clipped_highlight_fraction", _NUMBER, "largest connected share", "1"),
+    _measure("largest_clipped_shadow_fraction", _NUMBER, "largest connected share", "1"),
+    _measure("dynamic_range_stops", _NUMBER, "1st to 99th percentile of luminance", "stop"),
+    _measure("noise_sigma", _NUMBER, "standard deviation of the noise", "8-bit luma level"),
     Column("labels", _JSON, comment="what is in it, with probability, most probable first"),
     Column("model", Text, comment="classifier, name@version"),
     Column("tier", Text, comment="which tier of it answered"),

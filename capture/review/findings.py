@@ -104,6 +104,8 @@ class Findings:
     ----------
     verdicts : mapping of str to int
         Pictures by verdict, of those that were judged.
+    root : str
+        The folder that all pictures share, ending in a slash.
     profile, profile_sha256, engine_version : str
         By what most of them were judged; the limits drawn are those.
     other_profiles : tuple of Row
@@ -116,6 +118,7 @@ class Findings:
     failures: tuple[Failure, ...]
     folders: tuple[FolderCount, ...]
     runs: tuple[Row, ...]
+    root: str
     profile: str
     profile_sha256: str
     engine_version: str
@@ -165,6 +168,7 @@ def gather(ledger: Ledger) -> Findings:
         failures=_failures(ledger, outcomes),
         folders=_folders(ledger),
         runs=tuple(ledger.runs()),
+        root=ledger.common_folder(),
         profile=judged_by["profile"],
         profile_sha256=judged_by["profile_sha256"],
         engine_version=judged_by["engine_version"],

@@ -14,7 +14,7 @@ from capture.errors import ImageError, SmartCaptureError
 from capture.gates.verdict import ReasonCode
 from capture.ledger.rows import Row
 from capture.review.charts import CLASS_WORDS, CLASSES, histogram
-from capture.review.findings import Distribution, Failure, Findings, ReasonCount
+from capture.review.findings import Distribution, Failure, Findings, FolderCount, ReasonCount
 from inference.errors import InferenceError
 
 REASON_WORDS = {
@@ -56,7 +56,6 @@ def write_page(
         A whole HTML document.
     """
     template = Template((resources.files("capture.review") / "page.html").read_text("utf-8"))
-    root = _common_folder(findings)
     cards = "".join(_card(d, findings, thumbnails) for d in findings.distributions)
     return template.substitute(
         name=escape(name),
@@ -67,8 +66,8 @@ def write_page(
         reasons=_reasons(findings),
         legend=_legend(),
         cards=cards,
-        failures=_failures(findings, root),
-        folders=_folders(findings, root),
+        failures=_failures(findings),
+        folders=_folders(findings),
         provenance=_provenance(findings, made_at),
     )
 
@@ -201,10 +200,10 @@ def _value_of(row: Row, name: str) -> float:
     return float(row[measure] if measure in row else row[f"{group}_{measure}"])
 
 
-def _failures(findings: Findings, root: str) -> str:
+def _failures(findings: Findings) -> str:
     if not findings.failures:
         return "<p>Every file could be judged.</p>"
-    return "".join(_failure(failure, root) for failure in findings.failures)
+    return "".join(_failure(failure, findings.root) for failure in findings.failures)
 
 
 def _failure(failure: Failure, root: str) -> str:
@@ -235,20 +234,24 @@ def _all_below(*classes: type[Exception]) -> Iterable[type[Exception]]:
         yield from _all_below(*one.__subclasses__())
 
 
-def _folders(findings: Findings, root: str) -> str:
-    rows = "".join(
-        f'<tr><td title="{escape(folder.folder)}">{escape(_short(folder.folder, root) or ".")}</td>'
-        f'<td class="number">{folder.count:,}</td>'
-        f'<td class="number">{folder.refused_count:,}</td>'
-        f'<td class="number">{folder.unjudged_count:,}</td>'
-        f'<td class="bar"><i class="retake" '
-        f'style="width:{_percent(folder.refused_count, folder.count, 1)}"></i>'
-        f'<i class="unjudged" style="width:{_percent(folder.unjudged_count, folder.count, 1)}">'
-        "</i></td></tr>"
-        for folder in findings.folders
-    )
+def _folders(findings: Findings) -> str:
+    rows = "".join(_folder(folder, findings.root) for folder in findings.folders)
     head = "<tr><th>folder</th><th>pictures</th><th>refused</th><th>not judged</th><th></th></tr>"
     return f'<table class="folders">{head}{rows}</table>'
+
+
+def _folder(folder: FolderCount, root: str) -> str:
+    name = _short(f"{folder.folder}/", root) or "."
+    bars = "".join(
+        f'<i class="{style}" style="width:{_percent(count, folder.count, 1)}"></i>'
+        for style, count in (("retake", folder.refused_count), ("unjudged", folder.unjudged_count))
+    )
+    return (
+        f'<tr><td title="{escape(folder.folder)}">{escape(name)}</td>'
+        f'<td class="number">{folder.count:,}</td>'
+        f'<td class="number">{folder.refused_count:,}</td>'
+        f'<td class="number">{folder.unjudged_count:,}</td><td class="bar">{bars}</td></tr>'
+    )
 
 
 def _provenance(findings: Findings, made_at: datetime) -> str:
@@ -279,18 +282,6 @@ def _run(run: Row) -> str:
         f"{run['started_at']:%Y-%m-%d %H:%M} {ended}{resumed}; {run['scored_count']:,} scored, "
         f"{run['reused_count']:,} judged from stored measures; {sources}"
     )
-
-
-def _common_folder(findings: Findings) -> str:
-    """Return the folder that all shown paths share, which need not be said each time."""
-    paths: list[str] = [row["path"] for row in findings.pictures()]
-    paths += [row["path"] for failure in findings.failures for row in failure.examples]
-    paths += [f"{folder.folder}/" for folder in findings.folders]
-    first, last = min(paths), max(paths)
-    length = next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
-    )
-    return first[: first.rfind("/", 0, length) + 1]
 
 
 def _short(path: str, root: str) -> str:

@@ -1,0 +1,146 @@
+"""A ledger leaves as a file, and its pictures are laid out without being touched."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from capture.archive.export import SortedOut, export_rows, sort_out
+from capture.errors import ConfigurationError
+from capture.gates.profile import load_profile
+from capture.ledger.rows import Row, row_of_unjudged
+from capture.ledger.schema import assessments
+from tests.review.ledgers import filled
+
+PROFILE = load_profile("default")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    with filled(tmp_path_factory.mktemp("ledger") / "run.db", 50, broken=5) as ledger:
+        return list(ledger.rows())
+
+
+def test_lines_of_json_are_the_rows(rows: list[Row], tmp_path: Path) -> None:
+    """Every column, to the bit."""
+    assert export_rows(rows, tmp_path / "rows.jsonl") == 55
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == rows
+
+
+def test_csv_holds_numbers_to_the_bit(rows: list[Row], tmp_path: Path) -> None:
+    """What is missing is empty; reasons are JSON in one cell."""
+    export_rows(rows, tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="") as opened:
+        read = list(csv.DictReader(opened))
+    for line, row in zip(read, rows, strict=True):
+        assert json.loads(line["reasons"]) == row["reasons"]
+        assert line["blur_px"] == ("" if row["blur_px"] is None else repr(row["blur_px"]))
+
+
+def test_parquet_has_types_units_and_meanings(rows: list[Row], tmp_path: Path) -> None:
+    """The columns explain themselves to whoever opens the file."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow: [archive]")
+    export_rows(rows, tmp_path / "rows.parquet")
+    table = parquet.read_table(tmp_path / "rows.parquet")
+    assert table.column_names == [column.name for column in assessments.columns]
+    assert table.column("noise_sigma").to_pylist() == [row["noise_sigma"] for row in rows]
+    assert table.column("width_px").to_pylist() == [row["width_px"] for row in rows]
+    assert [json.loads(cell) for cell in table.column("reasons").to_pylist()] == [
+        row["reasons"] for row in rows
+    ]
+    assert table.schema.field("blur_px").metadata[b"unit"] == b"px"
+    assert table.schema.field("exposure_offset_ev").metadata[b"unit"] == b"stop"
+    assert all(field.metadata[b"comment"] for field in table.schema)
+
+
+def test_an_unknown_format_is_wrong_use(rows: list[Row], tmp_path: Path) -> None:
+    """The name says the format, or nothing is written."""
+    with pytest.raises(ConfigurationError, match=r"\.parquet"):
+        export_rows(rows, tmp_path / "rows.xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_the_one_before(rows: list[Row], tmp_path: Path) -> None:
+    """The file is replaced whole or not at all."""
+
+    def interrupted() -> object:
+        yield rows[0]
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "rows.csv").write_text("before")
+    with pytest.raises(ConfigurationError, match="No space"):
+        export_rows(interrupted(), tmp_path / "rows.csv")  # type: ignore[arg-type]
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+    assert (tmp_path / "rows.csv").read_text() == "before"
+
+
+def row(path: Path | str, data: bytes, verdict: str | None) -> Row:
+    made = row_of_unjudged("ok", "", PROFILE, "1.0") | {"verdict": verdict}
+    return made | {
+        "path": str(path),
+        "sha256": sha256(data).hexdigest(),
+        "size_bytes": len(data),
+        "mtime_ns": 0,
+    }
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    photos = tmp_path / "photos"
+    (photos / "a").mkdir(parents=True)
+    (photos / "a" / "1.jpg").write_bytes(b"one")
+    (photos / "2.jpg").write_bytes(b"two")
+    with zipfile.ZipFile(photos / "more.zip", "w") as archive:
+        archive.writestr("sub/3.jpg", b"three")
+        archive.writestr("../../climbs.jpg", b"four")
+    return photos
+
+
+def laid_out(photos: Path) -> list[Row]:
+    return [
+        row(photos / "a/1.jpg", b"one", "ACCEPT"),
+        row(photos / "2.jpg", b"two", "RETAKE"),
+        row(f"{photos}/more.zip!sub/3.jpg", b"three", "RETAKE"),
+        row(f"{photos}/more.zip!../../climbs.jpg", b"four", None),
+        row(photos / "gone.jpg", b"gone", "ACCEPT"),
+    ]
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+def test_pictures_are_laid_out_by_verdict(photos: Path, link: bool) -> None:
+    """The tree is kept, archives become folders, nothing climbs out, sources stay."""
+    before = tree(photos)
+    out = photos.parent / "out"
+    done = sort_out(laid_out(photos), out, f"{photos}/", link=link)
+    assert done == SortedOut(laid_count=4, gone_count=1)
+    assert tree(out) == {
+        "ACCEPT/a/1.jpg": b"one",
+        "RETAKE/2.jpg": b"two",
+        "RETAKE/more.zip/sub/3.jpg": b"three",
+        "NOT_JUDGED/more.zip/climbs.jpg": b"four",
+    }
+    assert (out / "RETAKE/2.jpg").is_symlink() == link
+    assert tree(photos) == before
+    again = sort_out(laid_out(photos), out, f"{photos}/", link=link)
+    assert again == SortedOut(present_count=4, gone_count=1)
+
+
+def test_nothing_that_lies_there_is_overwritten(photos: Path) -> None:
+    """Another file under the same name stays; the picture goes beside it."""
+    out = photos.parent / "out"
+    (out / "ACCEPT" / "a").mkdir(parents=True)
+    (out / "ACCEPT" / "a" / "1.jpg").write_bytes(b"not one")
+    sort_out(laid_out(photos)[:1], out, f"{photos}/", link=False)
+    beside = f"ACCEPT/a/1.{sha256(b'one').hexdigest()[:12]}.jpg"
+    assert tree(out) == {"ACCEPT/a/1.jpg": b"not one", beside: b"one"}
