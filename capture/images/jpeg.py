@@ -16,6 +16,7 @@ from PIL.ImageFile import ImageFile
 from capture.errors import CorruptImageError, TruncatedImageError
 from capture.images.exif import read_exif
 from capture.images.files import decode_with_pillow
+from capture.images.formats import ImageFormat, is_cut_short
 from capture.images.image import DecodedImage, decoded
 from capture.images.scratch import ScratchBuffer
 
@@ -66,7 +67,7 @@ def decode_jpeg(data: bytes, header: ImageFile, *, luma_only: bool) -> DecodedIm
     try:
         pixels = simplejpeg.decode_jpeg(data, "GRAY" if grey else "BGR", buffer=buffer)
     except ValueError as error:
-        return _second_try(header, str(error), luma_only=luma_only)
+        return _second_try(data, header, str(error), luma_only=luma_only)
     if pixels.shape != shape:
         raise CorruptImageError("the JPEG declares two sizes")
     orientation, settings = read_exif(header)
@@ -76,10 +77,10 @@ def decode_jpeg(data: bytes, header: ImageFile, *, luma_only: bool) -> DecodedIm
     return decoded(luma, buffer, orientation, settings, "jpeg/simplejpeg")
 
 
-def _second_try(header: ImageFile, warning: str, *, luma_only: bool) -> DecodedImage:
+def _second_try(data: bytes, header: ImageFile, warning: str, *, luma_only: bool) -> DecodedImage:
     """Decode in spite of a harmless warning; other warnings mean damaged pixels."""
     if _HARMLESS.search(warning):
         return decode_with_pillow(header, luma_only=luma_only)
-    if "premature end" in warning.lower():
+    if "premature end" in warning.lower() or is_cut_short(data, ImageFormat.JPEG):
         raise TruncatedImageError("the JPEG ends before its picture")
     raise CorruptImageError(f"the JPEG contradicts itself: {warning}")
