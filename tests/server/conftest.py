@@ -10,8 +10,11 @@ import pytest
 import pytest_asyncio
 
 from capture.server.app import Server
+from capture.server.log import configure_log
 from capture.settings import Settings
 from capture.v1 import smart_capture_pb2_grpc
+
+configure_log("warning")
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "demo"
 
