@@ -1,0 +1,1 @@
+"""How the service stands under load, against the bare loop: ``make bench-serve``."""

@@ -1,0 +1,80 @@
+"""Pictures for the load: 720p JPEGs that are all accepted, all refused, and previews."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from capture.assessment import Assessment
+from capture.gates.profile import load_profile
+from capture.gates.verdict import Verdict
+from capture.images import EncodedImage
+from capture.worker import StillJob, Worker, WorkerConfig, build_worker
+
+ROOT = Path(__file__).parents[3]
+SOURCES = ROOT / "inference" / "models" / "pictures"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """JPEG files in memory.
+
+    Attributes
+    ----------
+    accepted, refused : list of bytes
+        1280 x 720.
+    previews : list of bytes
+        640 x 480.
+    """
+
+    accepted: list[bytes]
+    refused: list[bytes]
+    previews: list[bytes]
+
+    def save(self, path: Path) -> None:
+        """Write them for another process of this benchmark."""
+        path.write_bytes(pickle.dumps(self))
+
+    @staticmethod
+    def load(path: Path) -> Pictures:
+        """Read what `save` wrote."""
+        pictures = pickle.loads(path.read_bytes())
+        assert isinstance(pictures, Pictures)
+        return pictures
+
+
+def make_pictures() -> Pictures:
+    """Scale the photos that ship with the package, and sort them by their verdict."""
+    worker = build_worker(WorkerConfig(classify=False))
+    accepted, refused, previews = [], [], []
+    for file in sorted(SOURCES.glob("*.jpg")):
+        photo = cv2.imread(str(file))
+        assert photo is not None, file
+        frame = cv2.resize(photo, (1280, 720), interpolation=cv2.INTER_AREA)
+        sharp = _jpeg(frame)
+        if _verdict(worker, sharp) is Verdict.ACCEPT:
+            accepted.append(sharp)
+        soft = _jpeg(cv2.GaussianBlur(frame, (0, 0), 6))
+        if _verdict(worker, soft) is Verdict.RETAKE:
+            refused.append(soft)
+        previews.append(_jpeg(cv2.resize(photo, (640, 480), interpolation=cv2.INTER_AREA)))
+    if not accepted or not refused:
+        raise SystemExit(f"{len(accepted)} accepted and {len(refused)} refused: nothing to compare")
+    return Pictures(accepted, refused, previews)
+
+
+def still_job(data: bytes, *, classify: bool = True) -> StillJob:
+    """Return the job that the service makes of a picture."""
+    return StillJob(EncodedImage(data), None, load_profile("default"), classify)
+
+
+def _verdict(worker: Worker, data: bytes) -> Verdict | None:
+    answer = worker(still_job(data, classify=False))
+    return answer.verdict if isinstance(answer, Assessment) else None
+
+
+def _jpeg(picture: cv2.typing.MatLike) -> bytes:
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1])
