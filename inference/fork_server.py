@@ -158,6 +158,8 @@ def main() -> None:
     """Fork a worker for each request on standard input until the caller is gone."""
     from inference.lane import serve_lane
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # workers live until the caller lets go of them
     control = socket.socket(fileno=os.dup(0))
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)  # workers inherit 0, and must not hold the control open

@@ -25,6 +25,7 @@ INLINE_LIMIT_BYTES = 64 * 1024
 so that sending never waits."""
 
 _HEADER = struct.Struct("<BBxxIQQ")  # kind, in the slot, segments, bytes to follow, in the slot
+_KEPT_SLOT_BYTES = 4 << 20  # pages that most stills fit in are not given back and fetched again
 _ALIGNMENT_BYTES = 64  # of NumPy's and OpenCV's own allocations
 
 
@@ -113,7 +114,7 @@ def _write_slot(slot: int, segments: Sequence[bytes | memoryview]) -> int:
             written = os.pwrite(slot, view, position)
             position, view = position + written, view[written:]
         position = _aligned(position)
-    os.ftruncate(slot, position)
+    os.ftruncate(slot, max(position, _KEPT_SLOT_BYTES))
     return position
 
 

@@ -181,6 +181,26 @@ class TestDeath:
         await until(lambda: pool.statistics.death_count == 2 and pool.idle_count == 2)
         assert not set(pids) & set(pool.worker_pids)
 
+    async def test_a_polite_signal_to_all_processes_ends_no_job(self, pool: LanePool) -> None:
+        """SIGTERM and SIGINT, as a service manager sends them to all, are the caller's."""
+        pids = [*pool.worker_pids, parent_of(pool.worker_pids[0])]
+        jobs = [asyncio.create_task(pool.run(("sleep", 0.1))) for _ in range(2)]
+        await until(lambda: pool.idle_count == 0)
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
+        assert await asyncio.gather(*jobs) == [0.1] * 2
+        assert pool.statistics.death_count == 0
+
+    async def test_memory_of_large_jobs_is_given_back(self) -> None:
+        """A worker that has been idle for a while keeps little of what its jobs took."""
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=20) as pool:
+            (pid,) = pool.worker_pids
+            await pool.run(("allocate", 200 << 20))
+            assert resident_bytes(pid) > 200 << 20
+            await until(lambda: resident_bytes(pid) < 100 << 20)
+            assert await pool.run(("echo", 1)) == 1
+
     async def test_the_process_they_are_forked_from_may_die_too(self, pool: LanePool) -> None:
         """Its death harms no job, and workers killed later still come back."""
         fork_server = parent_of(pool.worker_pids[0])
@@ -344,6 +364,11 @@ class TestLife:
             while any(map(is_alive, pids)) and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert not any(map(is_alive, pids))
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def parent_of(pid: int) -> int:
