@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capture.gates.stability import HintCode, Holds, StabilityState
+from capture.gates.stability import HintCode, Holds, StabilityState, SteadinessTerms
 
 DARK_LUMA = 40.0
 """Mean luma below which light is what is missing."""
@@ -14,12 +14,11 @@ _FAR_ABOVE = 4.0
 def guide(
     state: StabilityState,
     holds: Holds,
+    terms: SteadinessTerms,
     *,
     predicted_blur_px: float | None,
-    max_blur_px: float,
     exposure_time_s: float,
     calm_ms: float,
-    dwell_ms: float,
     mean_luma: float,
     is_first: bool,
 ) -> tuple[HintCode, str]:
@@ -31,12 +30,14 @@ def guide(
         How steady the camera is.
     holds : Holds
         What else holds the shot back.
-    predicted_blur_px, max_blur_px : float
-        In pixels of the still; the first is None when unknown.
+    terms : SteadinessTerms
+        What the profile asks for.
+    predicted_blur_px : float or None
+        In pixels of the still; None when unknown.
     exposure_time_s : float
         Of the still.
-    calm_ms, dwell_ms : float
-        How long it has been calm, and must be.
+    calm_ms : float
+        How long it has been calm.
     mean_luma : float
         Of the preview, in [0, 255].
     is_first : bool
@@ -57,10 +58,10 @@ def guide(
     if state is StabilityState.SETTLING:
         return (
             HintCode.KEEP_HOLDING,
-            f"keep holding: calm for {min(calm_ms, dwell_ms):.0f} of {dwell_ms:.0f} ms",
+            f"keep holding: calm for {min(calm_ms, terms.dwell_ms):.0f} of {terms.dwell_ms:.0f} ms",
         )
-    if predicted_blur_px > max_blur_px or state is StabilityState.MOVING:
-        return _calm_down(predicted_blur_px, max_blur_px, exposure_time_s, is_dark)
+    if predicted_blur_px > terms.max_blur_px or state is StabilityState.MOVING:
+        return _calm_down(predicted_blur_px, terms.max_blur_px, exposure_time_s, is_dark)
     if holds.is_camera_searching:
         return HintCode.WAIT_FOR_CAMERA, "wait: the camera is still setting exposure or focus"
     if holds.is_scene_spent:

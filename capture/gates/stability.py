@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from capture.gates.profile import SteadinessLimits
+from capture.measure.luma import REFERENCE_LONG_EDGE_PX
 
 _READY_ENTRY_SHARE = 0.8
 """Share of the limit below which READY is first given: foretelling errs by some 20 %."""
@@ -76,6 +77,33 @@ class MovementEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class SteadinessTerms:
+    """The profile's limits, at the scale of one still.
+
+    Attributes
+    ----------
+    max_blur_px, release_blur_px : float
+        In pixels of the still.
+    dwell_ms : float
+        How long it must be calm.
+    """
+
+    max_blur_px: float
+    release_blur_px: float
+    dwell_ms: float
+
+    @classmethod
+    def at(cls, limits: SteadinessLimits, long_edge_px: float) -> SteadinessTerms:
+        """Scale limits, which are given at a long edge of 1000 px, to a still."""
+        scale = long_edge_px / REFERENCE_LONG_EDGE_PX
+        return cls(
+            limits.max_predicted_blur_px * scale,
+            limits.release_predicted_blur_px * scale,
+            limits.dwell_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Holds:
     """What else may hold the shot back.
 
@@ -110,12 +138,7 @@ class SteadinessState:
     unseen_ms: float = 0.0
 
     def observe(
-        self,
-        movement: MovementEstimate,
-        holds: Holds,
-        max_blur_px: float,
-        release_blur_px: float,
-        dwell_ms: float,
+        self, movement: MovementEstimate, holds: Holds, terms: SteadinessTerms
     ) -> SteadinessState:
         """Return the state after one more preview.
 
@@ -125,10 +148,8 @@ class SteadinessState:
             What the movement would do to the still.
         holds : Holds
             What else may hold the shot back.
-        max_blur_px, release_blur_px : float
-            The limits of the profile in pixels of the still.
-        dwell_ms : float
-            How long it must be calm.
+        terms : SteadinessTerms
+            What the profile asks for.
 
         Notes
         -----
@@ -136,14 +157,14 @@ class SteadinessState:
         heartbeat. READY is given below 0.8 of the maximum and taken back above the maximum,
         so that it is never said of a blur that the profile refuses.
         """
-        limit_px = release_blur_px if self.calm_ms > 0 else max_blur_px
+        limit_px = terms.release_blur_px if self.calm_ms > 0 else terms.max_blur_px
         if movement.momentary_blur_px > limit_px:
             return SteadinessState(StabilityState.MOVING)
         calm_ms = self.calm_ms + movement.interval_ms
         worst_px = max(movement.peak_blur_px, movement.predicted_blur_px)
         was_ready = self.state is StabilityState.READY
-        ready_px = max_blur_px * (1 if was_ready else _READY_ENTRY_SHARE)
-        if calm_ms < dwell_ms or not movement.is_backed_by_history:
+        ready_px = terms.max_blur_px * (1 if was_ready else _READY_ENTRY_SHARE)
+        if calm_ms < terms.dwell_ms or not movement.is_backed_by_history:
             state = StabilityState.SETTLING
         elif worst_px > ready_px or holds.is_camera_searching or holds.is_scene_spent:
             state = StabilityState.STEADY
@@ -219,9 +240,3 @@ class Stability:
     inlier_count: int
     best_preview_id: int
     retake_count: int
-
-
-def limits_in_still(limits: SteadinessLimits, long_edge_px: float) -> tuple[float, float]:
-    """Return the maximum and the release limit in pixels of a still with this long edge."""
-    scale = long_edge_px / 1000
-    return limits.max_predicted_blur_px * scale, limits.release_predicted_blur_px * scale
