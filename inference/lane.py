@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import logging
 import os
 import resource
 import select
@@ -25,6 +26,8 @@ from inference.lane_frame import (
     encode_frame,
     open_slot,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 _IDLE_S = 1.0
 """After so long without a job, a worker gives back the memory of its largest one."""
@@ -194,6 +197,7 @@ def _answer(handler: Callable[[Any], Any], frame: Frame) -> bytes:
     try:
         return encode_frame(FrameKind.ANSWER, handler(frame.load()))
     except Exception as error:
+        _LOGGER.exception("a job failed")  # only name and text cross; the trace stays here
         return _describe(FrameKind.ERROR, error)
 
 
