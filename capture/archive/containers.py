@@ -20,7 +20,7 @@ from capture.archive.pictures import (
     unreadable,
 )
 from capture.errors import UnreadableFileError
-from capture.ledger.rows import printable
+from capture.ledger.names import printable
 
 Wanted = Callable[[str], bool]
 """Says by its name whether a member is a picture."""

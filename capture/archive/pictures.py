@@ -10,7 +10,7 @@ from typing import IO, Protocol
 from zlib import error as ZlibError  # noqa: N812 - the module's only exception
 
 from capture.errors import ImageTooLargeError, UnreadableFileError
-from capture.ledger.rows import printable
+from capture.ledger.names import printable
 
 MEMBER = "!"
 """Between the path of an archive and the name of a member."""

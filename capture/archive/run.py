@@ -30,7 +30,7 @@ from capture.worker import Answer, StillJob, Unjudged
 MAX_FILE_BYTES = 512 << 20
 LOOKUP_COUNT = 256
 MAX_HELD_BYTES = 32 << 20
-BATCH_COUNT = 256
+BATCH_COUNT = 64
 BATCH_S = 1.0
 
 Result = TypeVar("Result")

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from capture.archive.containers import COMPRESSED_TAR_SUFFIXES, is_archive, members_of
 from capture.archive.pictures import FilePicture, Picture, Unreachable, unreadable
 from capture.errors import ConfigurationError
-from capture.ledger.rows import printable
+from capture.ledger.names import printable
 
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from posixpath import commonpath, dirname
 from types import TracebackType
@@ -171,7 +172,9 @@ class Ledger:
         """
         with self._write() as connection:
             if rows:
-                stamped = [row | {"run_id": run_id} for row in rows]
+                # By path, so that two machines lock rows in one order and never each other out.
+                ordered = sorted(rows, key=itemgetter("path"))
+                stamped = [row | {"run_id": run_id} for row in ordered]
                 connection.execute(_upsert(assessments, "path", connection), stamped)
             connection.execute(
                 update(runs)
@@ -212,14 +215,20 @@ class Ledger:
             .order_by(*order_by, assessments.c.path)
             .limit(limit)
         )
-        with self._read() as connection:
-            for row in connection.execute(query.execution_options(yield_per=1000)).mappings():
+        with (
+            self._read() as connection,
+            connection.execute(query.execution_options(yield_per=1000)) as found,
+        ):
+            for row in found.mappings():
                 yield dict(row)
 
     def select(self, query: Select[*tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Yield what a question of one's own finds, row by row."""
-        with self._read() as connection:
-            for row in connection.execute(query.execution_options(yield_per=10_000)):
+        with (
+            self._read() as connection,
+            connection.execute(query.execution_options(yield_per=10_000)) as found,
+        ):
+            for row in found:
                 yield tuple(row)
 
     def common_folder(self, *conditions: ColumnElement[bool]) -> str:

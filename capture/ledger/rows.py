@@ -9,6 +9,7 @@ from capture.assessment import Assessment, reason_record_of, record_of
 from capture.gates.profile import Profile
 from capture.gates.shot import judge
 from capture.gates.verdict import Verdict, verdict_of
+from capture.ledger.names import printable
 from capture.ledger.schema import assessments
 from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
 from capture.measure.status import MissingEvidence
@@ -109,12 +110,6 @@ def judged_again(row: Row, profile: Profile) -> Row:
     if verdict is not Verdict.ACCEPT:
         judged |= dict.fromkeys(_LABEL_COLUMNS)
     return judged
-
-
-def printable(text: str) -> str:
-    r"""Return text that every database takes: odd bytes as ``\xff``, no NUL."""
-    legible = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return legible.replace("\0", "\\x00")
 
 
 def _reasons(records: list[dict[str, Any]]) -> Row:

@@ -1,0 +1,93 @@
+"""The ledger on a real PostgreSQL server is the ledger in a SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from capture.errors import LedgerError
+from capture.ledger.ledger import Ledger, open_ledger
+from capture.ledger.rows import Row
+from capture.ledger.schema import metadata
+from capture.review.findings import gather
+from tests.ledger.postgres import postgres_server
+from tests.review.ledgers import DEFAULT, filled
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    pytest.importorskip("psycopg", reason="PostgreSQL needs psycopg: [archive]")
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with open_ledger(url) as opened:
+        yield opened
+        metadata.drop_all(opened.engine)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
+    with filled(tmp_path / "run.db", 200, broken=10) as sqlite:
+        return list(sqlite.rows())
+
+
+def put(ledger: Ledger, rows: list[Row]) -> int:
+    run_id = ledger.begin_run(["/photos"], DEFAULT, "1.0", classify=False)
+    ledger.put(run_id, rows, scored_count=len(rows))
+    return run_id
+
+
+def test_rows_are_the_same_in_the_same_order(ledger: Ledger, rows: list[Row]) -> None:
+    """To the bit, reasons included."""
+    put(ledger, rows)
+    assert list(ledger.rows()) == rows
+    assert ledger.rows_with_sha256(rows[0]["sha256"]) == [rows[0]]
+
+
+def test_counts_and_findings_are_the_same(ledger: Ledger, rows: list[Row], tmp_path: Path) -> None:
+    """The report says the same of either."""
+    put(ledger, rows)
+    with open_ledger(tmp_path / "run.db") as sqlite:
+        assert ledger.outcomes() == sqlite.outcomes()
+        here, there = gather(ledger), gather(sqlite)
+    assert here.reasons == there.reasons
+    assert here.root == there.root
+    for mine, other in zip(here.distributions, there.distributions, strict=True):
+        assert (mine.bins == other.bins).all()
+        assert (mine.nearest, mine.worst) == (other.nearest, other.worst)
+
+
+def test_runs_are_taken_up_again(ledger: Ledger, rows: list[Row]) -> None:
+    """A stopped run goes on under its number."""
+    run_id = put(ledger, rows[:5])
+    assert put(ledger, rows) == run_id
+    ledger.finish_run(run_id)
+    assert put(ledger, rows) != run_id
+
+
+def test_machines_may_write_side_by_side(ledger: Ledger, rows: list[Row], url: str) -> None:
+    """Four writers of overlapping batches: every row once, the last word stands."""
+    run_id = put(ledger, [])
+    with open_ledger(url) as other, ThreadPoolExecutor(4) as writers:
+        written = [
+            writers.submit(place.put, run_id, rows[start : start + 20], scored_count=1)
+            for start in range(0, 200, 5)
+            for place in (ledger, other)
+        ]
+        for batch in written:
+            batch.result()
+    assert list(ledger.rows()) == rows
+    assert ledger.runs()[0]["scored_count"] == 80
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    """One line that says where, not a trace of libraries."""
+    pytest.importorskip("psycopg", reason="PostgreSQL needs psycopg: [archive]")
+    with pytest.raises(LedgerError, match="connection"):
+        open_ledger("postgresql://nobody@127.0.0.1:1/nothing")
