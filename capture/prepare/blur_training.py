@@ -1,0 +1,129 @@
+"""Train the model of the blur measure: one seeded command from photos to model and card.
+
+The figures of the card are cross-validated: every scene is judged by a model that has seen
+neither it nor another photo of its camera. The shipped model is then grown from all scenes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from capture.measure.blur_features import BlurFeatures
+from capture.measure.blur_model import BlurAnswer, BlurModel
+from capture.prepare.bases import Base, list_bases, list_skimage_bases
+from capture.prepare.blur_set import simulate_benchmark, simulate_training
+from capture.prepare.grow_trees import FeatureTable, grow, tabulate
+from capture.prepare.simulated_set import read_set, write_set
+
+CROP_PX = (640, 448)
+FOLD_COUNT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a training is.
+
+    Attributes
+    ----------
+    captures_per_photo : int
+        Random captures of windows of each photo.
+    tree_count : int
+        Trees of each sum.
+    seed : int
+        Of everything.
+    """
+
+    captures_per_photo: int = 80
+    tree_count: int = 400
+    seed: int = 1
+
+
+def list_training_bases(corpus: Path | None) -> tuple[Base, ...]:
+    """List the photos that a shipped model may be trained on.
+
+    Parameters
+    ----------
+    corpus : Path or None
+        Folder with ``training_bases``; None for scikit-image's photos alone.
+    """
+    bases = list_skimage_bases() if corpus is None else list_bases(corpus)
+    return tuple(base for base in bases if base.redistributable)
+
+
+def draw_tables(
+    bases: tuple[Base, ...], work_folder: Path, plan: Plan
+) -> tuple[FeatureTable, FeatureTable]:
+    """Simulate what is not in the work folder yet; return training and benchmark features."""
+    simulate = partial(simulate_training, count=plan.captures_per_photo, crop_px=CROP_PX)
+    write_set(work_folder / "training", bases, simulate, plan.seed)
+    write_set(work_folder / "benchmark", bases, simulate_benchmark, plan.seed + 1)
+    return (
+        tabulate(read_set(work_folder / "training")),
+        tabulate(read_set(work_folder / "benchmark")),
+    )
+
+
+def cross_validate(
+    training: FeatureTable, benchmark: FeatureTable, plan: Plan
+) -> tuple[BlurAnswer, ...]:
+    """Judge every benchmark capture by a model that knows neither its scene nor its camera."""
+    training_fold = _folds(training.column("camera"))
+    benchmark_fold = _folds(benchmark.column("camera"))
+    answers: dict[int, BlurAnswer] = {}
+    for fold in range(FOLD_COUNT):
+        model = grow(training.pick(training_fold != fold), plan.seed, plan.tree_count)
+        for row in np.flatnonzero(benchmark_fold == fold):
+            features = BlurFeatures(benchmark.scalars[row], benchmark.vectors[row])
+            answers[int(row)] = model.answer(features)
+    return tuple(answers[row] for row in range(len(answers)))
+
+
+def calibrate(
+    model: BlurModel, answers: tuple[BlurAnswer, ...], benchmark: FeatureTable
+) -> BlurModel:
+    """Set slope and offset of the logit by the cross-validated answers (Platt scaling).
+
+    References
+    ----------
+    Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+    label = benchmark.column("label").astype(float)
+    known = ~np.isnan(label)
+    probability = np.clip([answer.probability for answer in answers], 1e-9, 1 - 1e-9)
+    logit = np.log(probability / (1 - probability))
+    weight = np.where(label[known] == 1, 1 / (label == 1).sum(), 1 / (label == 0).sum())
+    fit = LogisticRegression(C=1e4).fit(logit[known, None], label[known], weight * known.sum())
+    return replace(model, logit_slope=float(fit.coef_[0, 0]), logit_offset=float(fit.intercept_[0]))
+
+
+def train_blur(corpus: Path | None, work_folder: Path, model_path: Path, plan: Plan) -> None:
+    """Simulate, cross-validate, grow, calibrate; write the model and its card.
+
+    Parameters
+    ----------
+    corpus : Path or None
+        Folder with ``training_bases``; None for scikit-image's photos alone.
+    work_folder : Path
+        Where the simulated captures are kept: about 60 MB a photo.
+    model_path : Path
+        The ``.npz`` file to write; the card is written beside it as Markdown.
+    plan : Plan
+        How large.
+    """
+    bases = list_training_bases(corpus)
+    training, benchmark = draw_tables(bases, work_folder, plan)
+    answers = cross_validate(training, benchmark, plan)
+    model = grow(training, plan.seed, plan.tree_count)
+    model = calibrate(model, answers, benchmark)
+    model.write(model_path)
+
+
+def _folds(cameras: NDArray[np.str_]) -> NDArray[np.int64]:
+    return np.array([zlib.crc32(camera.encode()) % FOLD_COUNT for camera in cameras])

@@ -1,0 +1,134 @@
+"""Grow the boosted trees of the blur measure, and turn them into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from capture.measure.blur_features import blur_features
+from capture.measure.blur_model import SIGMA_OFFSET_PX, BlurModel
+from capture.measure.tiles import MAX_TILE_COUNT, choose_tiles
+from capture.measure.trees import Trees
+from capture.prepare.simulated_set import Sample
+
+_MIN_KIND_SIGMA_PX = 0.7
+_MIN_DIRECTION_SIGMA_PX = 1.0
+_MIN_DIRECTION_ANISOTROPY = 0.5
+_RIDGE = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureTable:
+    """Features of n captures and the truth about them.
+
+    Attributes
+    ----------
+    scalars : (n, f) float32
+        Features that do not turn with the picture.
+    vectors : (n, v, 2) float32
+        Features that do.
+    truth : tuple of dict
+        As `Capture.truth` gives it, with scene and camera.
+    """
+
+    scalars: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    truth: tuple[dict[str, Any], ...]
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return one truth of all captures; None becomes NaN."""
+        return np.array([np.nan if row[name] is None else row[name] for row in self.truth])
+
+    def pick(self, rows: NDArray[np.bool_]) -> FeatureTable:
+        """Return the captures of a mask, (n,)."""
+        truth = tuple(row for row, keep in zip(self.truth, rows, strict=True) if keep)
+        return FeatureTable(self.scalars[rows], self.vectors[rows], truth)
+
+
+def tabulate(samples: Iterable[Sample]) -> FeatureTable:
+    """Measure the features of every sample, as the blur measure does."""
+    scalars, vectors, truth = [], [], []
+    for sample in samples:
+        features = blur_features(choose_tiles(sample.luma, MAX_TILE_COUNT).luma)
+        scalars.append(features.scalars)
+        vectors.append(features.vectors)
+        truth.append({"scene": sample.scene, "camera": sample.camera, **sample.truth})
+    return FeatureTable(np.stack(scalars), np.stack(vectors), tuple(truth))
+
+
+def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
+    """Grow a model; its probability is not calibrated yet.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Sharp, composite and blurred captures of many scenes.
+    seed : int
+        Of the trees.
+    tree_count : int
+        Trees of each sum.
+    """
+    label = table.column("label").astype(float)
+    sigma = table.column("sigma_px").astype(float)
+    known = ~np.isnan(label)
+    shape = {"max_iter": tree_count, "random_state": seed, "early_stopping": False}
+    blurred = HistGradientBoostingClassifier(
+        learning_rate=0.06, max_leaf_nodes=10, l2_regularization=1.0, **shape
+    ).fit(table.scalars[known], label[known])
+    log_sigma = HistGradientBoostingRegressor(
+        loss="absolute_error", learning_rate=0.08, max_leaf_nodes=20, **shape
+    ).fit(table.scalars, np.log(sigma + SIGMA_OFFSET_PX))
+    wide = sigma >= _MIN_KIND_SIGMA_PX
+    motion = HistGradientBoostingClassifier(
+        learning_rate=0.06, max_leaf_nodes=10, l2_regularization=1.0, **shape
+    ).fit(table.scalars[wide], table.column("cause")[wide] != "disk")
+    return BlurModel(
+        _to_trees(blurred),
+        _to_trees(log_sigma),
+        _to_trees(motion),
+        _fit_direction(table, sigma),
+        1.0,
+        0.0,
+    )
+
+
+def _fit_direction(table: FeatureTable, sigma: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Fit one weight for both components: a turned picture gives a turned answer."""
+    variance = table.column("variance").astype(float)
+    truth = np.stack([variance[:, 0] - variance[:, 2], 2 * variance[:, 1]], 1)
+    truth /= np.maximum(variance[:, 0] + variance[:, 2], 1e-9)[:, None]
+    used = (np.hypot(*truth.T) > _MIN_DIRECTION_ANISOTROPY) & (sigma >= _MIN_DIRECTION_SIGMA_PX)
+    vectors = table.vectors[used]
+    spread = vectors.std((0, 2)) + 1e-9
+    stacked = np.concatenate([vectors[:, :, 0], vectors[:, :, 1]]) / spread
+    target = np.concatenate([truth[used, 0], truth[used, 1]])
+    normal = stacked.T @ stacked + _RIDGE * np.eye(stacked.shape[1])
+    weights: NDArray[np.float32] = np.linalg.solve(normal, stacked.T @ target) / spread
+    return weights.astype(np.float32)
+
+
+def _to_trees(
+    grown: HistGradientBoostingClassifier | HistGradientBoostingRegressor,
+) -> Trees:
+    nodes = [stage[0].nodes for stage in grown._predictors]
+    size = max(len(tree) for tree in nodes)
+    shape = (len(nodes), size)
+    feature = np.full(shape, -1, np.int16)
+    threshold = np.zeros(shape, np.float32)
+    left, right = np.zeros(shape, np.int16), np.zeros(shape, np.int16)
+    missing_left = np.zeros(shape, bool)
+    value = np.zeros(shape, np.float32)
+    for row, tree in enumerate(nodes):
+        end = len(tree)
+        feature[row, :end] = np.where(tree["is_leaf"], -1, tree["feature_idx"])
+        threshold[row, :end] = tree["num_threshold"]
+        left[row, :end], right[row, :end] = tree["left"], tree["right"]
+        missing_left[row, :end] = tree["missing_go_to_left"]
+        value[row, :end] = tree["value"]
+    baseline = float(np.ravel(grown._baseline_prediction)[0])
+    return Trees(baseline, feature, threshold, left, right, missing_left, value)
