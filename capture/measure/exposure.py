@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,9 @@ _SAMPLE_COUNT = 200_000
 
 _MAP_SIZE = 40_000
 """Connected clipped areas are found on every n-th pixel both ways, at least so many."""
+
+_SMALL_EDGE_PX = 250
+"""Long edge of the small version in which texture is looked for."""
 
 DARKEST_LUMINANCE = 1 / 32
 """Five stops below white. 8 bits hold fewer than a dozen levels to the stop down there,
@@ -74,9 +78,9 @@ def measure_exposure(
 
     Notes
     -----
-    The offset is read from the mean luma alone. Percentiles, texture in the shadows and
-    clipped shares were tried on real brackets and told no more. Night, snow and low key
-    cannot be told from wrong exposure by pixels.
+    The offset is a curve of mean luma. Percentiles, texture in the shadows and clipped
+    shares were tried on real brackets and told no more. Night, snow and low key cannot be
+    told from wrong exposure by pixels.
 
     References
     ----------
@@ -92,7 +96,7 @@ def measure_exposure(
     missing = MissingEvidence.TOO_SMALL if luma.size < MIN_PIXEL_COUNT else None
     return Exposure(
         missing=missing,
-        offset_ev=None if missing else _offset_ev(shares, exposure_value),
+        offset_ev=None if missing else _offset_ev(luma, shares, exposure_value),
         clipped_highlight_fraction=highlights.fraction,
         clipped_shadow_fraction=shadows.fraction,
         largest_clipped_highlight_fraction=highlights.largest_fraction,
@@ -170,21 +174,56 @@ def level_shares(luma: LumaPlane) -> NDArray[np.float64]:
     Every n-th pixel both ways is looked at, so that at least 200 000 speak if there are.
     """
     step = max(1, int(np.sqrt(luma.size / _SAMPLE_COUNT)))
-    counts = np.bincount(luma[::step, ::step].ravel(), minlength=256)
-    return np.asarray(counts / counts.sum(), np.float64)
+    sampled = np.ascontiguousarray(luma[::step, ::step])
+    counts = cv2.calcHist([sampled], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    return np.asarray(counts / sampled.size, np.float64)
 
 
-def offset_terms(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what the offset is made of: (3,) one, the mean luma and its log-odds.
+def mean_luma_of(shares: NDArray[np.float64]) -> float:
+    """Return the mean luma, in [0, 1], of level shares."""
+    return float(shares @ np.arange(256)) / 255
 
-    The mean lies in [0, 1]; the log-odds stretch its dark and bright end.
+
+def textured_luma_of(luma: LumaPlane) -> float:
+    """Return the mean luma, in [0, 1], of the textured parts of a picture.
+
+    Every pixel of a small version counts by the standard deviation of its surroundings.
     """
-    mean = float(shares @ np.arange(256)) / 255
-    return np.array([1.0, mean, np.log((mean + 0.03) / (1.03 - mean))])
+    step = max(1, max(luma.shape) // (2 * _SMALL_EDGE_PX))
+    sampled = np.ascontiguousarray(luma[::step, ::step])
+    size = tuple(max(1, edge_px // 2) for edge_px in sampled.shape[::-1])
+    small = cv2.resize(sampled, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    mean = cv2.blur(small, (7, 7))
+    variance = np.maximum(cv2.blur(small * small, (7, 7)) - mean * mean, 0)
+    # Contours of a subject would outweigh all texture within it.
+    weights = np.minimum(np.sqrt(variance), 20) + 1e-3
+    return float(np.average(small, weights=weights)) / 255
 
 
-def _offset_ev(shares: NDArray[np.float64], exposure_value: float | None) -> float:
-    offset_ev = float(offset_terms(shares) @ OFFSET_COEFFICIENTS)
+def offset_terms(brightness: float) -> NDArray[np.float64]:
+    """Return what the offset is made of: (3,) one, a mean luma in [0, 1] and its log-odds.
+
+    The log-odds stretch the dark and the bright end.
+    """
+    return np.array([1.0, brightness, np.log((brightness + 0.03) / (1.03 - brightness))])
+
+
+def offset_ev_of(
+    mean_luma: float, textured_luma: float, coefficients: Sequence[float] = OFFSET_COEFFICIENTS
+) -> float:
+    """Return the stops from well exposed, by the mean luma of a picture and of its texture.
+
+    A bright picture is overexposed only as far as its texture is bright too: a subject
+    before a white wall is not.
+    """
+    offset_ev = float(offset_terms(mean_luma) @ coefficients)
+    if offset_ev <= 0:
+        return offset_ev
+    return min(offset_ev, max(0.0, float(offset_terms(textured_luma) @ coefficients)))
+
+
+def _offset_ev(luma: LumaPlane, shares: NDArray[np.float64], exposure_value: float | None) -> float:
+    offset_ev = offset_ev_of(mean_luma_of(shares), textured_luma_of(luma))
     if exposure_value is None or offset_ev >= 0:
         return offset_ev
     return min(0.0, offset_ev + _night_allowance_ev(exposure_value))

@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.images import EncodedImage, decode_image
-from capture.measure.exposure import level_shares, offset_terms
+from capture.measure.exposure import (
+    level_shares,
+    mean_luma_of,
+    offset_ev_of,
+    offset_terms,
+    textured_luma_of,
+)
 from capture.measure.luma import srgb_to_linear
 
 MAX_OFFSET_EV = 4.5
@@ -36,6 +42,19 @@ MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tones:
+    """How often each luma level occurs, (256,) shares, and the luma of the texture."""
+
+    shares: NDArray[np.float64]
+    textured_luma: float
+
+    @property
+    def mean_luma(self) -> float:
+        """In [0, 1]."""
+        return mean_luma_of(self.shares)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class BracketFrame:
     """One frame of a bracket.
 
@@ -45,13 +64,13 @@ class BracketFrame:
         The bracket it belongs to.
     offset_ev : float
         Stops from the frame of its bracket that lost least at both ends.
-    shares : (256,) float
-        How often each luma level occurs.
+    tones : Tones
+        Its brightness.
     """
 
     scene: str
     offset_ev: float
-    shares: NDArray[np.float64]
+    tones: Tones
 
 
 def read_brackets(corpus: Path) -> list[BracketFrame]:
@@ -60,49 +79,52 @@ def read_brackets(corpus: Path) -> list[BracketFrame]:
         rows = [row for row in csv.DictReader(manifest) if row["collection"] == "exposure_brackets"]
     scenes: dict[str, list[BracketFrame]] = defaultdict(list)
     for row in rows:
-        shares = read_shares(corpus / row["file"])
-        frame = BracketFrame(row["scene"], float(row["ev_rel_to_brightest"]), shares)
+        tones = read_tones(corpus / row["file"])
+        frame = BracketFrame(row["scene"], float(row["ev_rel_to_brightest"]), tones)
         scenes[frame.scene].append(frame)
     return [frame for frames in scenes.values() for frame in _relative_to_best(frames)]
 
 
-def read_good_photos(corpus: Path) -> NDArray[np.float64]:
-    """Return the level shares, (N, 256), of ordinary photos that were meant to look so."""
-    return np.array([read_shares(path) for path in sorted(corpus.glob("training_bases/*.jpg"))])
+def read_good_photos(corpus: Path) -> list[Tones]:
+    """Read ordinary photos, which were meant to look as they do."""
+    return [read_tones(path) for path in sorted(corpus.glob("training_bases/*.jpg"))]
 
 
-def read_shares(path: Path) -> NDArray[np.float64]:
-    """Read the shares of the luma levels of one picture."""
-    return level_shares(decode_image(EncodedImage(path.read_bytes()), MAX_PIXELS).luma)
+def read_tones(path: Path) -> Tones:
+    """Read the tones of one picture."""
+    luma = decode_image(EncodedImage(path.read_bytes()), MAX_PIXELS).luma
+    return Tones(level_shares(luma), textured_luma_of(luma))
 
 
-def fit(frames: list[BracketFrame], good_photos: NDArray[np.float64]) -> NDArray[np.float64]:
+def fit(frames: list[BracketFrame], good_photos: list[Tones]) -> list[float]:
     """Return the weights of `offset_terms`, by weighted least squares."""
     near = [frame for frame in frames if abs(frame.offset_ev) <= MAX_OFFSET_EV]
-    terms = np.array([offset_terms(shares) for shares in (*(f.shares for f in near), *good_photos)])
+    tones = [*(frame.tones for frame in near), *good_photos]
+    terms = np.array([offset_terms(each.mean_luma) for each in tones])
     offsets_ev = np.array([*(frame.offset_ev for frame in near), *np.zeros(len(good_photos))])
     weights = np.sqrt([*np.ones(len(near)), *np.full(len(good_photos), GOOD_WEIGHT)])
     coefficients, *_ = np.linalg.lstsq(terms * weights[:, np.newaxis], offsets_ev * weights)
-    return np.asarray(coefficients, np.float64)
+    return [float(value) for value in coefficients]
 
 
-def cross_validate(
-    frames: list[BracketFrame], good_photos: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def cross_validate(frames: list[BracketFrame], good_photos: list[Tones]) -> NDArray[np.float64]:
     """Estimate every frame's offset, (N,) in stops, by a fit that has not seen its scene."""
     estimates_ev = np.empty(len(frames))
     for scene in {frame.scene for frame in frames}:
         coefficients = fit([frame for frame in frames if frame.scene != scene], good_photos)
         for index, frame in enumerate(frames):
             if frame.scene == scene:
-                estimates_ev[index] = offset_terms(frame.shares) @ coefficients
+                tones = frame.tones
+                estimates_ev[index] = offset_ev_of(
+                    tones.mean_luma, tones.textured_luma, coefficients
+                )
     return estimates_ev
 
 
 def _relative_to_best(frames: list[BracketFrame]) -> list[BracketFrame]:
     """Count the stops from the frame with most usable levels."""
     frames = sorted(frames, key=lambda frame: frame.offset_ev)
-    best = max(frames, key=lambda frame: _usable_share(frame.shares))
+    best = max(frames, key=lambda frame: _usable_share(frame.tones.shares))
     return [
         replace(frame, offset_ev=frame.offset_ev - best.offset_ev)
         for index, frame in enumerate(frames)
@@ -120,12 +142,12 @@ def _contradicts_its_label(frames: list[BracketFrame], index: int) -> bool:
 
     Some brackets hold such runs: the camera had made up for the shutter with its ISO.
     """
-    brightness = _log_mean_luminance(frames[index].shares)
+    brightness = _log_mean_luminance(frames[index].tones.shares)
     if not -5.5 < brightness < -0.8:
         return False
     neighbours = frames[max(index - 1, 0) : index] + frames[index + 1 : index + 2]
     slopes = [
-        (_log_mean_luminance(other.shares) - brightness)
+        (_log_mean_luminance(other.tones.shares) - brightness)
         / (other.offset_ev - frames[index].offset_ev)
         for other in neighbours
     ]

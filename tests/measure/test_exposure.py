@@ -133,6 +133,20 @@ def test_a_grey_card_is_well_exposed() -> None:
     assert abs(offset_ev) < 0.5
 
 
+def test_a_subject_before_a_white_wall_is_not_overexposed() -> None:
+    """The wall is bright and flat; the texture is not bright."""
+    subject = scene()
+    wall = np.full((600, 900, 3), 250, np.uint8)
+    wall[200:400, 300:600] = subject
+    everything, alone = exposure_of(wall).offset_ev, exposure_of(subject).offset_ev
+    assert everything is not None
+    assert alone is not None
+    assert everything < max(alone, 0) + 0.8
+    bright = exposure_of(np.full((600, 900, 3), 250, np.uint8)).offset_ev
+    assert bright is not None
+    assert bright > 3
+
+
 def test_night_may_look_dark() -> None:
     """EXIF of a moonless street (EV100 -2) takes the edge off a dark picture, daylight not."""
     dark = scene(-2.5)
