@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,25 +11,13 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from inference.errors import (
-    JobTimeoutError,
-    PoisonJobError,
-    RemoteError,
-    WorkerError,
-    WorkerStartError,
-)
+from inference.errors import PoisonJobError, RemoteError, WorkerError, WorkerStartError
 from inference.fork_server import ForkServer, WorkerLimits
-from inference.lane import Lane
 from inference.lane_frame import Frame, FrameKind
-
-_LOGGER = logging.getLogger(__name__)
+from inference.lane_place import MAX_FAILED_STARTS, Job, Place, PlaceEvents
 
 _MAX_DEATHS_PER_JOB = 2
-_MAX_FAILED_STARTS = 3
-_START_TIMEOUT_S = 60.0
-_FIRST_RETRY_DELAY_S = 0.1
-_MAX_RETRY_DELAY_S = 5.0
-_FORK_SERVER_RETRY_S = 1.0
+_FORK_SERVER_DELAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +43,6 @@ class LaneStatistics:
     timeout_count: int = 0
     poison_count: int = 0
     failed_start_count: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class _Job:
-    content: Any
-    timeout_s: float
-    result: asyncio.Future[Any]
-    death_count: int = 0
-
-    def succeed(self, answer: Any) -> None:
-        if not self.result.done():  # else its caller has gone
-            self.result.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        if not self.result.done():
-            self.result.set_exception(error)
-
-
-class _Place:
-    """A place in the pool: a lane whose workers come and go, and the job it holds."""
-
-    def __init__(self, pool: LanePool) -> None:
-        self.lane = Lane(partial(pool._on_frame, self), partial(pool._on_end, self))
-        self.is_ready = False
-        self.job: _Job | None = None
-        self.failed_start_count = 0
-        self.timer: asyncio.TimerHandle | None = None
-
-    def stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-    def release(self) -> _Job | None:
-        """Take the job away, its time limit with it."""
-        self.stop_timer()
-        job, self.job = self.job, None
-        return job
 
 
 class LanePool:
@@ -148,11 +97,17 @@ class LanePool:
         self._fork_server = ForkServer(
             factory, WorkerLimits(nice, memory_limit_bytes), self._on_fork_server_end
         )
-        self._places = [_Place(self) for _ in range(worker_count)]
-        self._waiting: deque[_Job] = deque()
+        events = PlaceEvents(
+            on_ready=self._on_ready,
+            on_answer=self._on_answer,
+            on_death=self._on_death,
+            on_timeout=self._on_timeout,
+            on_failed_start=self._on_failed_start,
+        )
+        self._places = [Place(self._fork_server, events) for _ in range(worker_count)]
+        self._waiting: deque[Job] = deque()
         self._statistics = LaneStatistics()
         self._started: asyncio.Future[None] | None = None
-        self._start_failure = "the worker ended while it started"
 
     @property
     def worker_count(self) -> int:
@@ -162,7 +117,7 @@ class LanePool:
     @property
     def idle_count(self) -> int:
         """Workers that are ready and hold no job."""
-        return sum(place.is_ready and place.job is None for place in self._places)
+        return sum(place.is_idle for place in self._places)
 
     @property
     def waiting_count(self) -> int:
@@ -172,7 +127,7 @@ class LanePool:
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers that exist."""
-        return tuple(place.lane.pid for place in self._places if place.lane.pid is not None)
+        return tuple(place.pid for place in self._places if place.pid is not None)
 
     @property
     def statistics(self) -> LaneStatistics:
@@ -193,9 +148,8 @@ class LanePool:
             raise WorkerError("the pool is started already")
         self._started = asyncio.get_running_loop().create_future()
         self._statistics = LaneStatistics()
-        self._fork_server.start()
         for place in self._places:
-            self._fill(place)
+            place.fill()
         try:
             await self._started
         except BaseException:
@@ -209,12 +163,8 @@ class LanePool:
         self._started.cancel()
         self._started = None
         for place in self._places:
-            job = place.release()
-            if job is not None:
+            if (job := place.close()) is not None:
                 self._waiting.append(job)
-            place.lane.close()
-            place.is_ready = False
-            place.failed_start_count = 0
         for job in self._waiting:
             job.fail(WorkerError("the pool was closed"))
         self._waiting.clear()
@@ -266,9 +216,9 @@ class LanePool:
         if self._started is None:
             raise WorkerError("the pool is not running")
         if self._is_broken():
-            raise WorkerStartError(self._start_failure)
+            raise WorkerStartError(self._places[0].start_failure)
         limit_s = self._job_timeout_s if timeout_s is None else timeout_s
-        entry = _Job(job, limit_s, asyncio.get_running_loop().create_future())
+        entry = Job(job, limit_s, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._dispatch()
         try:
@@ -280,19 +230,42 @@ class LanePool:
 
     def _dispatch(self) -> None:
         for place in self._places:
-            while self._waiting and place.is_ready and place.job is None:
+            while self._waiting and place.is_idle:
                 job = self._waiting.popleft()
+                if job.result.done():  # cancelled a moment ago
+                    continue
                 try:
-                    place.lane.send(job.content)
+                    place.give(job)
                 except Exception as error:  # it cannot be pickled
                     job.fail(error)
-                    continue
-                place.job = job
-                place.timer = asyncio.get_running_loop().call_later(
-                    job.timeout_s, self._on_job_timeout, place
-                )
 
-    def _resend(self, job: _Job) -> None:
+    def _is_broken(self) -> bool:
+        return all(place.failed_start_count >= MAX_FAILED_STARTS for place in self._places)
+
+    # ---- what happens at the places
+
+    def _on_ready(self) -> None:
+        all_ready = all(place.is_ready for place in self._places)
+        if all_ready and self._started is not None and not self._started.done():
+            self._started.set_result(None)
+        self._dispatch()
+
+    def _on_answer(self, job: Job, frame: Frame) -> None:
+        try:
+            content = frame.load()
+        except Exception as error:  # of a class that does not exist here
+            job.fail(error)
+        else:
+            if frame.kind is FrameKind.ERROR:
+                job.fail(RemoteError(*content))
+            else:
+                job.succeed(content)
+        self._dispatch()
+
+    def _on_death(self, job: Job | None) -> None:
+        self._count(death_count=1, restart_count=1)
+        if job is None:
+            return
         if job.death_count >= _MAX_DEATHS_PER_JOB:
             self._count(poison_count=1)
             job.fail(PoisonJobError(f"the job has ended {job.death_count} workers"))
@@ -300,112 +273,30 @@ class LanePool:
             self._waiting.appendleft(job)
             self._dispatch()
 
-    # ---- what the lanes report
+    def _on_timeout(self) -> None:
+        self._count(timeout_count=1, restart_count=1)
 
-    def _on_frame(self, place: _Place, frame: Frame) -> None:
-        if frame.kind is FrameKind.READY:
-            self._on_ready(place)
-        elif frame.kind is FrameKind.FAILED:
-            self._start_failure = "{}: {}".format(*frame.load())
-        elif (job := place.release()) is not None:
-            try:
-                content = frame.load()
-            except Exception as error:  # its class does not exist here
-                job.fail(error)
-            else:
-                if frame.kind is FrameKind.ERROR:
-                    job.fail(RemoteError(*content))
-                else:
-                    job.succeed(content)
-        self._dispatch()
-
-    def _on_ready(self, place: _Place) -> None:
-        place.stop_timer()
-        place.is_ready = True
-        place.failed_start_count = 0
-        all_ready = all(other.is_ready for other in self._places)
-        if all_ready and self._started is not None and not self._started.done():
-            self._started.set_result(None)
-
-    def _on_end(self, place: _Place, had_begun: bool) -> None:
-        if not place.is_ready:
-            self._on_failed_start(place)
-            return
-        self._count(death_count=1)
-        job = place.release()
-        _LOGGER.warning("a worker ended%s", "" if job is None else " with a job in hand")
-        self._refill(place)
-        if job is not None:
-            job.death_count += had_begun
-            self._resend(job)
-
-    def _on_job_timeout(self, place: _Place) -> None:
-        self._count(timeout_count=1)
-        place.lane.kill()
-        job = place.release()
-        self._refill(place)
-        if job is not None:
-            _LOGGER.warning("a worker was killed: its job ran past %g s", job.timeout_s)
-            job.fail(JobTimeoutError(f"the job ran past its limit of {job.timeout_s:g} s"))
-
-    # ---- starting workers
-
-    def _fill(self, place: _Place) -> None:
-        place.is_ready = False
-        try:
-            place.lane.connect(self._fork_server)
-        except ConnectionError:
-            self._fork_server.start()
-            place.lane.connect(self._fork_server)
-        place.timer = asyncio.get_running_loop().call_later(
-            _START_TIMEOUT_S, self._on_start_timeout, place
-        )
-
-    def _refill(self, place: _Place) -> None:
-        self._count(restart_count=1)
-        place.is_ready = False
-        repeat_count = place.failed_start_count - 1
-        if repeat_count < 1:
-            self._fill(place)
-        else:
-            delay_s = min(_FIRST_RETRY_DELAY_S * 2.0**repeat_count, _MAX_RETRY_DELAY_S)
-            place.timer = asyncio.get_running_loop().call_later(delay_s, self._fill, place)
-
-    def _on_start_timeout(self, place: _Place) -> None:
-        self._start_failure = f"a worker was not ready within {_START_TIMEOUT_S:g} s"
-        if place.lane.pid is None:
-            self._fork_server.kill()  # it does not even fork
-        place.lane.kill()
-        self._on_failed_start(place)
-
-    def _on_failed_start(self, place: _Place) -> None:
-        place.stop_timer()
-        place.failed_start_count += 1
+    def _on_failed_start(self, place: Place) -> None:
         self._count(failed_start_count=1)
-        self._start_failure = self._fork_server.failure() or self._start_failure
-        _LOGGER.warning("a worker did not come up: %s", self._start_failure)
-        if place.failed_start_count >= _MAX_FAILED_STARTS:
-            if self._started is not None and not self._started.done():
-                self._started.set_exception(WorkerStartError(self._start_failure))
-                return
-            if self._is_broken():
-                for job in self._waiting:
-                    job.fail(WorkerStartError(self._start_failure))
-                self._waiting.clear()
-        self._refill(place)
+        error = WorkerStartError(place.start_failure)
+        if self._started is not None and not self._started.done():
+            if place.failed_start_count >= MAX_FAILED_STARTS:
+                self._started.set_exception(error)
+        elif self._is_broken():
+            for job in self._waiting:
+                job.fail(error)
+            self._waiting.clear()
 
     def _on_fork_server_end(self) -> None:
-        # The workers go on without it. A new one is started ahead of need, unless this one
-        # said why it could not serve: then only a missing worker makes another try.
+        # The workers go on without it. The next one is started ahead of need, unless this
+        # one said why it could not serve: then only a missing worker makes another try.
         if self._fork_server.failure() is None:
-            asyncio.get_running_loop().call_later(_FORK_SERVER_RETRY_S, self._replace_fork_server)
+            asyncio.get_running_loop().call_later(_FORK_SERVER_DELAY_S, self._start_fork_server)
 
-    def _replace_fork_server(self) -> None:
+    def _start_fork_server(self) -> None:
         if self._started is not None and not self._fork_server.is_running:
-            self._fork_server.start()
-
-    def _is_broken(self) -> bool:
-        return all(place.failed_start_count >= _MAX_FAILED_STARTS for place in self._places)
+            with contextlib.suppress(OSError):  # a missing worker will make another try
+                self._fork_server.start()
 
     def _count(self, **increments: int) -> None:
         counts = {name: getattr(self._statistics, name) + n for name, n in increments.items()}

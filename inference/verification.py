@@ -36,7 +36,8 @@ CONFIDENT = 0.5
 """Where the reference gives its first label more than this, the labels must agree."""
 MIN_CONFIDENT_AGREEMENT = 0.995
 MAX_MEAN_DIFFERENCE = 0.06
-"""Sound kernels give 0.02 to 0.05, a network quantized per tensor 0.12."""
+"""On the shipped pictures sound kernels give 0.036, 7-bit weights 0.053, a network quantized per
+tensor, which loses 8 points of accuracy, 0.13."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,224 @@
+"""A place in the pool: kept filled with a worker, whatever happens to the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from inference.errors import JobTimeoutError
+from inference.fork_server import ForkServer
+from inference.lane import Lane
+from inference.lane_frame import Frame, FrameKind
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_FAILED_STARTS = 3
+"""After so many in a row a place counts as broken; it is still tried, ever more seldom."""
+
+_BIRTH_TIMEOUT_S = 20.0  # the fork server may have to import from a cold disk first
+_START_TIMEOUT_S = 60.0
+_FIRST_RETRY_DELAY_S = 0.2
+_MAX_RETRY_DELAY_S = 5.0
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A job on its way through the pool.
+
+    Attributes
+    ----------
+    content : object
+        What the handler gets.
+    timeout_s : float
+        Time a worker has for it, in seconds.
+    result : asyncio.Future
+        What its caller waits for.
+    death_count : int
+        Workers that ended while they worked on it.
+    """
+
+    content: Any
+    timeout_s: float
+    result: asyncio.Future[Any]
+    death_count: int = 0
+
+    def succeed(self, answer: Any) -> None:
+        """Give the caller the answer, unless it has gone."""
+        if not self.result.done():
+            self.result.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Give the caller an error, unless it has gone."""
+        if not self.result.done():
+            self.result.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceEvents:
+    """What a place tells the pool, in the event loop.
+
+    Attributes
+    ----------
+    on_ready : callable
+        A worker is ready for its first job.
+    on_answer : callable
+        A worker has answered this job, and is ready for the next.
+    on_death : callable
+        A worker ended by itself; the job it had, if any, is not answered.
+    on_timeout : callable
+        A worker was killed for its job, which has failed.
+    on_failed_start : callable
+        A worker did not come up at this place; the next try is arranged.
+    """
+
+    on_ready: Callable[[], None]
+    on_answer: Callable[[Job, Frame], None]
+    on_death: Callable[[Job | None], None]
+    on_timeout: Callable[[], None]
+    on_failed_start: Callable[[Place], None]
+
+
+class Place:
+    """Keeps one worker there: starts it, notices its end, starts the next.
+
+    Parameters
+    ----------
+    fork_server : ForkServer
+        Where workers come from; started here when it is missed.
+    events : PlaceEvents
+        What the pool does when something happens.
+    """
+
+    def __init__(self, fork_server: ForkServer, events: PlaceEvents) -> None:
+        self._fork_server = fork_server
+        self._events = events
+        self._lane = Lane(self._on_frame, self._on_end)
+        self._job: Job | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_ready = False
+        self.failed_start_count = 0
+        """Workers in a row that did not come up."""
+        self.start_failure = "the worker ended while it started"
+        """Why the last one did not."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a worker is ready and holds no job."""
+        return self._is_ready and self._job is None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker is there, idle or not."""
+        return self._is_ready
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the worker, if there is one."""
+        return self._lane.pid
+
+    def give(self, job: Job) -> None:
+        """Hand a job to the idle worker.
+
+        Raises
+        ------
+        Exception
+            Whatever pickling the job raises; the worker is still idle then.
+        """
+        self._lane.send(job.content)
+        self._job = job
+        self._set_timer(job.timeout_s, self._on_job_timeout)
+
+    def fill(self) -> None:
+        """Ask for a worker."""
+        self._is_ready = False
+        try:
+            if not self._fork_server.is_running:
+                self._fork_server.start()
+            self._lane.connect(self._fork_server)
+        except OSError as error:
+            self._fork_server.kill()
+            self._fail_start(f"no worker could be forked: {error.strerror}")
+        else:
+            self._set_timer(_BIRTH_TIMEOUT_S, self._on_birth_timeout)
+
+    def close(self) -> Job | None:
+        """End the worker and return the job it had."""
+        job = self._release()
+        self._lane.close()
+        self._is_ready = False
+        self.failed_start_count = 0
+        return job
+
+    # ---- what the lane and the clock report
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.kind is FrameKind.READY:
+            self._stop_timer()
+            self._is_ready = True
+            self.failed_start_count = 0
+            self._events.on_ready()
+        elif frame.kind is FrameKind.FAILED:
+            self.start_failure = "{}: {}".format(*frame.load())
+        elif (job := self._release()) is not None:
+            self._events.on_answer(job, frame)
+
+    def _on_end(self, had_begun: bool) -> None:
+        if not self._is_ready:
+            self._fail_start(self._fork_server.failure())
+            return
+        job = self._release()
+        _LOGGER.warning("a worker ended%s", "" if job is None else " with a job in hand")
+        if job is not None:
+            job.death_count += had_begun
+        self.fill()
+        self._events.on_death(job)
+
+    def _on_job_timeout(self) -> None:
+        self._lane.kill()
+        job = self._release()
+        assert job is not None
+        _LOGGER.warning("a worker was killed: its job ran past %g s", job.timeout_s)
+        job.fail(JobTimeoutError(f"the job ran past its limit of {job.timeout_s:g} s"))
+        self.fill()
+        self._events.on_timeout()
+
+    def _on_birth_timeout(self) -> None:
+        if self._lane.pid is None:  # the fork server hangs, or is stopped
+            self._fork_server.kill()
+            self._lane.kill()
+            self._fail_start(f"no worker was forked within {_BIRTH_TIMEOUT_S:g} s")
+        else:
+            self._set_timer(_START_TIMEOUT_S, self._on_start_timeout)
+
+    def _on_start_timeout(self) -> None:
+        self._lane.kill()
+        self._fail_start(f"the worker was not ready within {_START_TIMEOUT_S:g} s")
+
+    def _fail_start(self, reason: str | None) -> None:
+        self.start_failure = reason or self.start_failure
+        self.failed_start_count += 1
+        _LOGGER.warning("a worker did not come up: %s", self.start_failure)
+        # At once the first time, as when the fork server was killed; then less and less often.
+        wait_s = _FIRST_RETRY_DELAY_S * 2.0 ** (self.failed_start_count - 2)
+        is_first = self.failed_start_count == 1
+        self._set_timer(0 if is_first else min(wait_s, _MAX_RETRY_DELAY_S), self.fill)
+        self._events.on_failed_start(self)
+
+    # ---- one timer: a place waits for one thing at a time
+
+    def _set_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, callback)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _release(self) -> Job | None:
+        self._stop_timer()
+        job, self._job = self._job, None
+        return job
