@@ -52,6 +52,15 @@ class _Open:
     row: Row | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The bytes of a picture, their hash, and the rows that the same bytes have."""
+
+    data: bytes
+    sha256: str
+    same_bytes: list[Row]
+
+
 class ArchiveRun:
     """One pass over pictures.
 
@@ -138,24 +147,30 @@ class ArchiveRun:
         ):
             paths = [item.picture.path for item in listed]
             rows = await self._in(self._database, partial(self._ledger.rows_at, paths))
+            judged_again = []
             for item in listed:
                 if self._stopping.is_set():
                     break
-                await self._look_at(item, rows.get(item.picture.path))
+                row = rows.get(item.picture.path)
+                judged = self._of_unchanged(item, row)
+                if judged is None:
+                    await self._open.put(_Open(item, row))
+                elif judged is row:
+                    self._tally.add(judged, Effort.UNCHANGED)
+                else:
+                    self._tally.add(judged, Effort.REUSED)
+                    judged_again.append(judged)
+            if judged_again:
+                put = partial(self._ledger.put_judgements, self._run_id, judged_again)
+                await self._in(self._database, put)
             self._on_progress(self._tally)
         for _ in range(self._reader_count):
             await self._open.put(None)
 
-    async def _look_at(self, item: _Listed, row: Row | None) -> None:
-        if row is not None and item.stamp == Stamp(row["size_bytes"], row["mtime_ns"]):
-            judged = self._judging.of_stored(row)
-            if judged is row:
-                self._tally.add(row, Effort.UNCHANGED)
-                return
-            if judged is not None:
-                await self._settle(judged, Effort.REUSED)
-                return
-        await self._open.put(_Open(item, row))
+    def _of_unchanged(self, item: _Listed, row: Row | None) -> Row | None:
+        if row is None or item.stamp != Stamp(row["size_bytes"], row["mtime_ns"]):
+            return None
+        return self._judging.of_stored(row)
 
     async def _judge_open(self) -> None:
         while (item := await self._open.get()) is not None:
@@ -171,25 +186,30 @@ class ArchiveRun:
             "mtime_ns": stamp and stamp.mtime_ns,
         }
         try:
-            data, sha256 = await self._in(self._readers, partial(_read, picture))
+            found = await self._in(self._readers, partial(self._read, picture))
         except (ImageError, UnreadableFileError) as error:
             row = self._row_of(Unjudged(error.code, str(error)))
             await self._settle(row | where, Effort.SCORED)
             return
-        where |= {"sha256": sha256}
-        same_bytes = await self._in(self._database, partial(self._ledger.rows_with_sha256, sha256))
-        for row in same_bytes:
+        where |= {"sha256": found.sha256}
+        for row in found.same_bytes:
             judged = self._judging.of_stored(row)
             if judged is not None:
                 await self._settle(judged | where, Effort.REUSED)
                 return
         job = StillJob(
-            image=EncodedImage(data),
+            image=EncodedImage(found.data),
             path=None,
             profile=self._judging.profile,
             classify=self._judging.classify,
         )
         await self._settle(self._row_of(await self._engine.answer(job)) | where, Effort.SCORED)
+
+    def _read(self, picture: Picture) -> _Read:
+        picture.stamp()  # a pipe or a device is refused before it is opened
+        data = picture.read(MAX_FILE_BYTES)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return _Read(data, sha256, self._ledger.rows_with_sha256(sha256))
 
     def _row_of(self, answer: Answer) -> Row:
         match answer:
@@ -258,12 +278,6 @@ def _lookups(pictures: Iterable[Picture]) -> Iterator[list[_Listed]]:
             listed, held_bytes = [], 0
     if listed:
         yield listed
-
-
-def _read(picture: Picture) -> tuple[bytes, str]:
-    picture.stamp()  # a pipe or a device is refused before it is opened
-    data = picture.read(MAX_FILE_BYTES)
-    return data, hashlib.sha256(data).hexdigest()
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,9 +17,11 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    CursorResult,
     Engine,
     Select,
     Table,
+    bindparam,
     create_engine,
     event,
     func,
@@ -34,10 +36,19 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from capture.errors import LedgerError
 from capture.gates.profile import Profile
 from capture.ledger.migrations import migrate
-from capture.ledger.rows import Row
+from capture.ledger.rows import JUDGED_COLUMNS, Row
 from capture.ledger.schema import assessments, profiles, runs
 
 BUSY_TIMEOUT_S = 60.0
+
+# Asked for every picture: building it anew would cost more than the answer.
+_AT_PATHS = select(assessments).where(assessments.c.path.in_(bindparam("paths", expanding=True)))
+_SAME_BYTES = (
+    select(assessments)
+    .where(assessments.c.sha256 == bindparam("sha256"))
+    .order_by(assessments.c.path)
+    .limit(8)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,13 @@ class Outcome:
     verdict: str | None
     reason_codes: tuple[str, ...]
     count: int
+
+
+_JUDGE = (
+    update(assessments)
+    .where(assessments.c.path == bindparam("at_path"))
+    .values({name: bindparam(name) for name in (*JUDGED_COLUMNS, "run_id")})
+)
 
 
 class Ledger:
@@ -176,31 +194,38 @@ class Ledger:
                 ordered = sorted(rows, key=itemgetter("path"))
                 stamped = [row | {"run_id": run_id} for row in ordered]
                 connection.execute(_upsert(assessments, "path", connection), stamped)
-            connection.execute(
-                update(runs)
-                .where(runs.c.id == run_id)
-                .values(
-                    scored_count=runs.c.scored_count + scored_count,
-                    reused_count=runs.c.reused_count + reused_count,
-                )
-            )
+            _count(connection, run_id, scored_count=scored_count, reused_count=reused_count)
+
+    def put_judgements(self, run_id: int, rows: Sequence[Row]) -> None:
+        """Replace what a profile decides of rows that are there, in one transaction.
+
+        Parameters
+        ----------
+        run_id : int
+            The run that judged them again.
+        rows : sequence of Row
+            Rows whose measures are as in the ledger, each path once.
+        """
+        with self._write() as connection:
+            judgements = [
+                {name: row[name] for name in JUDGED_COLUMNS}
+                | {"run_id": run_id, "at_path": row["path"]}
+                for row in sorted(rows, key=itemgetter("path"))
+            ]
+            connection.execute(_JUDGE, judgements)
+            _count(connection, run_id, scored_count=0, reused_count=len(rows))
 
     def rows_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return the rows of those `paths` that have one, by path."""
         with self._read() as connection:
-            found = connection.execute(select(assessments).where(assessments.c.path.in_(paths)))
-            return {row["path"]: dict(row) for row in found.mappings()}
+            found = connection.execute(_AT_PATHS, {"paths": paths})
+            return {row["path"]: row for row in _as_rows(found)}
 
     def rows_with_sha256(self, sha256: str) -> list[Row]:
         """Return the rows of the same bytes, wherever they lie, sorted by path."""
         with self._read() as connection:
-            found = connection.execute(
-                select(assessments)
-                .where(assessments.c.sha256 == sha256)
-                .order_by(assessments.c.path)
-                .limit(8)
-            )
-            return [dict(row) for row in found.mappings()]
+            found = connection.execute(_SAME_BYTES, {"sha256": sha256})
+            return list(_as_rows(found))
 
     def rows(
         self,
@@ -219,8 +244,7 @@ class Ledger:
             self._read() as connection,
             connection.execute(query.execution_options(yield_per=1000)) as found,
         ):
-            for row in found.mappings():
-                yield dict(row)
+            yield from _as_rows(found)
 
     def select(self, query: Select[*tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Yield what a question of one's own finds, row by row."""
@@ -373,6 +397,17 @@ def _set_up_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _count(connection: Connection, run_id: int, *, scored_count: int, reused_count: int) -> None:
+    connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(
+            scored_count=runs.c.scored_count + scored_count,
+            reused_count=runs.c.reused_count + reused_count,
+        )
+    )
+
+
 def _upsert(table: Table, key: str, connection: Connection) -> Any:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table)
@@ -397,13 +432,6 @@ def _named_errors() -> Iterator[None]:
         raise LedgerError(f"ledger: {cause}") from error
 
 
-def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """Cut rows into lists of `size`; the last may be shorter."""
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _as_rows(found: CursorResult[*tuple[Any, ...]]) -> Iterator[Row]:
+    names = tuple(found.keys())
+    return (dict(zip(names, values, strict=True)) for values in found)

@@ -25,6 +25,12 @@ _EMPTY: Row = {column.name: None for column in assessments.columns} | {
 }
 _LABEL_COLUMNS = ("labels", "model", "tier", "tier_reason")
 
+JUDGED_COLUMNS = (
+    *("verdict", "reason_codes", "reasons", "profile", "profile_sha256"),
+    *_LABEL_COLUMNS,
+)
+"""What may change when stored measures are judged by another profile."""
+
 
 def row_of(assessment: Assessment) -> Row:
     """Lay an assessment out in columns; where the picture lies is left empty."""
