@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from inference.errors import (
     JobTimeoutError,
@@ -28,6 +29,13 @@ from tests.inference.handlers import build_handler, build_nothing, build_once
 
 @pytest.fixture
 async def pool() -> AsyncIterator[LanePool]:
+    async with LanePool(build_handler, worker_count=2, job_timeout_s=20) as pool:
+        yield pool
+
+
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def shared_pool() -> AsyncIterator[LanePool]:
+    """Serve all tests of a class that end no worker."""
     async with LanePool(build_handler, worker_count=2, job_timeout_s=20) as pool:
         yield pool
 
@@ -47,24 +55,25 @@ def is_alive(pid: int) -> bool:
     return state not in "ZX"
 
 
+@pytest.mark.asyncio(loop_scope="class")
 class TestHandOver:
-    async def test_answers_come_as_they_are_done(self, pool: LanePool) -> None:
+    async def test_answers_come_as_they_are_done(self, shared_pool: LanePool) -> None:
         """A short job overtakes a long one that was sent before it."""
         done: list[float] = []
 
         async def sleep(seconds: float) -> None:
-            done.append(await pool.run(("sleep", seconds)))
+            done.append(await shared_pool.run(("sleep", seconds)))
 
         await asyncio.gather(sleep(0.4), sleep(0.01), sleep(0.02))
         assert done == [0.01, 0.02, 0.4]
 
     @pytest.mark.parametrize("size", [0, 1, 1000, 65_535, 65_536, 70_000, 5_000_001])
-    async def test_arrays_arrive_identical(self, pool: LanePool, size: int) -> None:
+    async def test_arrays_arrive_identical(self, shared_pool: LanePool, size: int) -> None:
         """An array is the same on the other side and back, inline or through the slot."""
         array = np.random.default_rng(size).integers(0, 256, size, np.uint8)
-        np.testing.assert_array_equal(await pool.run(("invert", array)), 255 - array)
+        np.testing.assert_array_equal(await shared_pool.run(("invert", array)), 255 - array)
 
-    async def test_several_buffers_keep_their_bounds(self, pool: LanePool) -> None:
+    async def test_several_buffers_keep_their_bounds(self, shared_pool: LanePool) -> None:
         """Out-of-band buffers of odd lengths and other dtypes do not run into each other."""
         arrays = {
             "bytes": b"\1" * 100_001,
@@ -72,18 +81,18 @@ class TestHandOver:
             "columns": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
             "doubles": np.arange(5.0),
         }
-        answer = await pool.run(("echo", arrays))
+        answer = await shared_pool.run(("echo", arrays))
         assert answer["bytes"] == arrays["bytes"]
         for name in ("floats", "columns", "doubles"):
             np.testing.assert_array_equal(answer[name], arrays[name])
             assert answer[name].dtype == arrays[name].dtype
 
-    async def test_a_large_job_leaves_nothing_for_the_next(self, pool: LanePool) -> None:
+    async def test_a_large_job_leaves_nothing_for_the_next(self, shared_pool: LanePool) -> None:
         """Jobs of changing size through one slot each see only their own bytes."""
         generator = np.random.default_rng(3)
         for size in (3_000_000, 200_000, 10, 4_000_000, 100_000):
             array = generator.integers(0, 256, size, np.uint8)
-            answer = await pool.run(("echo", array))
+            answer = await shared_pool.run(("echo", array))
             np.testing.assert_array_equal(answer, array)
 
     async def test_jobs_wait_in_order(self) -> None:
@@ -101,25 +110,25 @@ class TestHandOver:
             assert (pool.idle_count, pool.waiting_count) == (1, 0)
         assert order == list(range(20))
 
-    async def test_an_exception_of_the_handler_crosses_as_text(self, pool: LanePool) -> None:
+    async def test_an_exception_of_the_handler_crosses_as_text(self, shared_pool: LanePool) -> None:
         """The caller learns the class name and the message; the worker lives on."""
         with pytest.raises(RemoteError) as caught:
-            await pool.run(("raise", "no such thing"))
+            await shared_pool.run(("raise", "no such thing"))
         assert caught.value.type_name == "KeyError"
         assert caught.value.message == "'no such thing'"
-        assert pool.statistics.death_count == 0
+        assert shared_pool.statistics.death_count == 0
 
-    async def test_what_cannot_be_pickled_is_the_callers_error(self, pool: LanePool) -> None:
+    async def test_what_cannot_be_pickled_is_the_callers_error(self, shared_pool: LanePool) -> None:
         """A job or an answer that cannot be pickled fails alone."""
         with pytest.raises((AttributeError, TypeError), match="pickle"):
-            await pool.run(("echo", lambda: None))
+            await shared_pool.run(("echo", lambda: None))
         with pytest.raises(RemoteError, match="pickle"):
-            await pool.run(("unpicklable answer", None))
-        assert await pool.run(("echo", 1)) == 1
+            await shared_pool.run(("unpicklable answer", None))
+        assert await shared_pool.run(("echo", 1)) == 1
 
-    async def test_workers_are_set_up_as_promised(self, pool: LanePool) -> None:
+    async def test_workers_are_set_up_as_promised(self, shared_pool: LanePool) -> None:
         """A worker is nice, has one thread, tuned malloc, and no socket but its own."""
-        about = await pool.run(("describe", None))
+        about = await shared_pool.run(("describe", None))
         assert about["niceness"] == min(os.nice(0) + 10, 19)
         assert about["thread_count"] == 1
         assert about["malloc_arena_max"] == "2"
