@@ -39,7 +39,7 @@ DARKEST_LUMINANCE = 1 / 32
 """Five stops below white. 8 bits hold fewer than a dozen levels to the stop down there,
 most of them noise: deeper shadows count as just this dark."""
 
-OFFSET_COEFFICIENTS = (-2.233, 4.581, 0.654)
+OFFSET_COEFFICIENTS = (-1.629, 3.384, 0.923)
 """Weights of `offset_terms`, fitted by ``capture.prepare.exposure`` to real brackets."""
 
 NIGHT_KEY = 0.18

@@ -14,6 +14,7 @@ import csv
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class BracketFrame:
 
 
 def read_brackets(corpus: Path) -> list[BracketFrame]:
-    """Read all brackets, without the frames whose label the picture contradicts."""
+    """Read the longest part of every bracket in which the pictures follow their labels."""
     with (corpus / "MANIFEST.csv").open(newline="") as manifest:
         rows = [row for row in csv.DictReader(manifest) if row["collection"] == "exposure_brackets"]
     scenes: dict[str, list[BracketFrame]] = defaultdict(list)
@@ -123,35 +124,36 @@ def cross_validate(frames: list[BracketFrame], good_photos: list[Tones]) -> NDAr
 
 def _relative_to_best(frames: list[BracketFrame]) -> list[BracketFrame]:
     """Count the stops from the frame with most usable levels."""
-    frames = sorted(frames, key=lambda frame: frame.offset_ev)
+    frames = _longest_true_part(sorted(frames, key=lambda frame: frame.offset_ev))
     best = max(frames, key=lambda frame: _usable_share(frame.tones.shares))
-    return [
-        replace(frame, offset_ev=frame.offset_ev - best.offset_ev)
-        for index, frame in enumerate(frames)
-        if not _contradicts_its_label(frames, index)
-    ]
+    return [replace(frame, offset_ev=frame.offset_ev - best.offset_ev) for frame in frames]
+
+
+def _longest_true_part(frames: list[BracketFrame]) -> list[BracketFrame]:
+    """Cut a bracket where the picture does not follow its label, and keep the longest part.
+
+    Some brackets hold frames that are labelled a stop apart and look the same, as if the
+    camera had made up for the shutter; the labels on both sides of them do not compare.
+    """
+    parts = [[frames[0]]]
+    for before, after in pairwise(frames):
+        if _follows_its_label(before, after):
+            parts[-1].append(after)
+        else:
+            parts.append([after])
+    return max(parts, key=len)
+
+
+def _follows_its_label(before: BracketFrame, after: BracketFrame) -> bool:
+    brightness = [_log_mean_luminance(frame.tones.shares) for frame in (before, after)]
+    if min(brightness) < -5.5 or max(brightness) > -0.8:
+        return True  # too near black or white to tell
+    return brightness[1] - brightness[0] > 0.3 * (after.offset_ev - before.offset_ev)
 
 
 def _usable_share(shares: NDArray[np.float64]) -> float:
     darkest, brightest = USABLE_LEVELS
     return float(shares[darkest : brightest + 1].sum())
-
-
-def _contradicts_its_label(frames: list[BracketFrame], index: int) -> bool:
-    """Tell whether a frame of medium brightness is as bright as a neighbour a stop away.
-
-    Some brackets hold such runs: the camera had made up for the shutter with its ISO.
-    """
-    brightness = _log_mean_luminance(frames[index].tones.shares)
-    if not -5.5 < brightness < -0.8:
-        return False
-    neighbours = frames[max(index - 1, 0) : index] + frames[index + 1 : index + 2]
-    slopes = [
-        (_log_mean_luminance(other.tones.shares) - brightness)
-        / (other.offset_ev - frames[index].offset_ev)
-        for other in neighbours
-    ]
-    return min(slopes) < 0.15
 
 
 def _log_mean_luminance(shares: NDArray[np.float64]) -> float:
