@@ -241,9 +241,9 @@ def stills(corpus: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     flowers = reduced(
         read_photo(corpus, "photos_budgie_cc0/blue-periwinkle.jpg"), STILL_LONG_EDGE_PX
     )
-    yield "dark", encode_gamma(add_noise(flowers * 2.0**-5, random, electrons=8000, read=4))
+    yield "dark", encode_gamma(add_noise(flowers * 2.0**-4, random, electrons=8000, read=4))
     bunch = reduced(read_photo(corpus, "photos_banana/DSC_0429.JPG"), STILL_LONG_EDGE_PX)
-    yield "overexposed", encode_gamma(bunch * 2.0**3.5)
+    yield "overexposed", encode_gamma(bunch * 2.0**2.5)
     dusk = read_photo(corpus, "camera_originals/Nokia Lumia 800.jpg")
     yield "flat", encode_gamma(reduced(dusk[:1500, :2000], STILL_LONG_EDGE_PX))
 
