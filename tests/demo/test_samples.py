@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import shutil
-from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
@@ -16,28 +13,10 @@ from capture.demo.samples import DemoSamples, load_samples, samples_folder
 from capture.errors import UnreadableFileError
 from capture.measure.motion import PreviewPlane, measure_preview
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def samples() -> DemoSamples:
     return load_samples()
-
-
-@pytest.fixture(scope="module")
-def maker() -> ModuleType:
-    """The script that made the samples."""
-    spec = importlib.util.spec_from_file_location(
-        "make_demo", REPOSITORY / "samples" / "make_demo.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(importlib.import_module("sys").modules, "make_demo", module)
-        spec.loader.exec_module(module)
-        yield module
 
 
 def test_the_samples_are_found_and_complete(samples):
