@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -120,7 +120,7 @@ def _draw_plot(canvas: Canvas, guidance: Sequence[Stability]) -> None:
         band = Box(left, _PLOT.y, right - left, _PLOT.height)
         if band.width:
             canvas.fill(band, _STATE_COLORS[said.state], opacity=0.16)
-    _draw_state_names(canvas, guidance, x_of)
+    _draw_state_names(canvas, guidance, x_of, start_ms + span_ms)
     limit_line = np.array([[_PLOT.x, y_of(limit)], [_PLOT.x + _PLOT.width, y_of(limit)]])
     canvas.lines(limit_line, GREEN, thickness=2)
     canvas.text(f"limit {limit:.2f} px", _PLOT.x + 8, round(y_of(limit)) - 8, color=GREEN)
@@ -133,19 +133,22 @@ def _draw_plot(canvas: Canvas, guidance: Sequence[Stability]) -> None:
         canvas.text(f"{second:.1f} s", x, _PLOT.y + _PLOT.height + 22, color=GREY)
 
 
-def _draw_state_names(canvas: Canvas, guidance: Sequence[Stability], x_of: Any) -> None:
-    """Write each state where it begins, if it lasts long enough to be read."""
-    previous: StabilityState | None = None
-    free_from = 0
-    for said in guidance:
+def _draw_state_names(
+    canvas: Canvas, guidance: Sequence[Stability], x_of: Callable[[float], float], end_ms: float
+) -> None:
+    """Write each state where it begins, if it lasts long enough for its name."""
+    starts = [
+        index
+        for index, said in enumerate(guidance)
+        if index == 0 or said.state is not guidance[index - 1].state
+    ]
+    ends_ms = [*(guidance[index].captured_at_ms for index in starts[1:]), end_ms]
+    for index, until_ms in zip(starts, ends_ms, strict=True):
+        said = guidance[index]
         x = round(x_of(said.captured_at_ms)) + 8
-        if said.state is not previous and x >= free_from:
-            name = said.state.value
-            x = min(x, _PLOT.x + _PLOT.width - canvas.width_of(name, 16, BOLD) - 8)
+        if x + canvas.width_of(said.state, 16, BOLD) < x_of(until_ms):
             color = _STATE_COLORS[said.state]
-            canvas.text(name, x, _PLOT.y + 24, color=color, weight=BOLD)
-            free_from = x + canvas.width_of(name, 16, BOLD) + 12
-        previous = said.state
+            canvas.text(said.state, x, _PLOT.y + 24, color=color, weight=BOLD)
 
 
 def _draw_card(canvas: Canvas, box: Box, shot: Shot) -> None:
