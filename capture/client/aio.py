@@ -45,6 +45,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", _MESSAGE_BYTES),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # A line that went dead says nothing: ask, so that a session can come back over another.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     # A picture larger than this buffer would never be sent a second time.
     ("grpc.per_rpc_retry_buffer_size", _MESSAGE_BYTES),
 )
