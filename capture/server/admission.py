@@ -57,6 +57,10 @@ class ServiceTimes:
             return _PRIOR_S[kind] * 2.0 ** min(4, max(-2, size_class - _PRIOR_CLASS))
         return means[nearest][0] * 2.0 ** min(4, max(-2, size_class - nearest))
 
+    def least_s(self, kind: JobKind) -> float:
+        """Return how long the shortest of the jobs seen so far are expected to take."""
+        return min((mean_s for mean_s, _ in self._means[kind].values()), default=0.0)
+
 
 class Margin:
     """How far expectations are off: kept as slack between an answer and its deadline.
@@ -138,7 +142,7 @@ class AdmissionLimits:
     max_waiting_bytes: int = 256 << 20
 
 
-_KEPT_SHARE = 0.25
+_KEPT_SHARE = 1 / 3
 """Share of a caller's time that is kept free: the way back is not seen from here. A queue
 longer than that keeps no worker busier, it only makes every answer later."""
 

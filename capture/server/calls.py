@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
@@ -17,6 +18,9 @@ from capture.server.metrics import Metrics
 from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+_PROCESS_ID = secrets.token_hex(4)
+_CALL_NUMBERS = itertools.count(1)
 
 _LOG = structlog.get_logger("capture.server")
 
@@ -71,17 +75,32 @@ class Call:
         raise AssertionError("abort returns never")
 
 
-@asynccontextmanager
-async def answering(context: Context, metrics: Metrics) -> AsyncIterator[Call]:
-    """Answer a call: name it, and turn an error into its status."""
-    call = Call(context, secrets.token_hex(8), metrics)
-    context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-    try:
-        yield call
-    except grpc.aio.AbortError:
-        raise
-    except Exception as error:
-        await call.abort(call.refuse(error))
+class answering:  # noqa: N801 - read as a word: async with answering(context, metrics)
+    """Answer a call: name it, and turn an error into its status.
+
+    Parameters
+    ----------
+    context : grpc.aio.ServicerContext
+        What gRPC knows of the call.
+    metrics : Metrics
+        Where its errors are counted.
+    """
+
+    def __init__(self, context: Context, metrics: Metrics) -> None:
+        self._call = Call(context, f"{_PROCESS_ID}{next(_CALL_NUMBERS):08x}", metrics)
+
+    async def __aenter__(self) -> Call:
+        self._call.context.set_trailing_metadata(((REQUEST_ID_KEY, self._call.request_id),))
+        return self._call
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        if isinstance(error, grpc.aio.InternalError):
+            # Nothing can be sent any more: the client has gone, and nobody is left to tell.
+            raise asyncio.CancelledError from None
+        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            await self._call.abort(self._call.refuse(error))
 
 
 class Drain:

@@ -144,35 +144,70 @@ class Dispatcher:
             if ticket.result.cancelled() and not ticket.taken_at_s:
                 self._queue.remove(entry)
                 self._waiting_bytes -= order.byte_count
+                # It has waited so long at least: those who give up must count as late.
+                waited_s = time.monotonic() - ticket.admitted_at_s
+                if waited_s > ticket.expected_s:
+                    self._margin.observe(ticket.expected_s, waited_s)
+
+    def require_hope(self, caller: Hashable, remaining_s: float | None) -> None:
+        """Return if at least the shortest of stills would be admitted.
+
+        Raises
+        ------
+        OverloadedError
+            If none would be, so that its picture need not even be read.
+        """
+        load = self._load(caller, time.monotonic())
+        self._check(load, remaining_s, own_s=self._times.least_s(JobKind.STILL))
 
     def _admit(self, order: Order) -> _Ticket:
         now_s = time.monotonic()
-        load = Load(
-            lane_busy_s=self._lane_busy_s(now_s),
-            ahead_s=self._queue.cost_ahead_s(order.caller),
-            waiting_count=len(self._queue),
-            waiting_bytes=self._waiting_bytes,
-        )
+        load = self._load(order.caller, now_s)
         estimate_s = self._times.estimate_s(order.kind, order.byte_count)
-        try:
-            admit(
-                load,
-                self._limits,
-                own_s=estimate_s,
-                slack_s=self._margin.slack_s,
-                byte_count=order.byte_count,
-                remaining_s=order.remaining_s,
-                is_counted=order.is_counted,
-            )
-        except OverloadedError:
-            self._metrics.refused("admission")
-            raise
+        self._check(
+            load,
+            order.remaining_s,
+            own_s=estimate_s,
+            byte_count=order.byte_count,
+            is_counted=order.is_counted,
+        )
         return _Ticket(
             order=order,
             estimate_s=estimate_s,
             expected_s=load.wait_s + estimate_s,
             admitted_at_s=now_s,
             result=asyncio.get_running_loop().create_future(),
+        )
+
+    def _check(
+        self,
+        load: Load,
+        remaining_s: float | None,
+        *,
+        own_s: float,
+        byte_count: int = 0,
+        is_counted: bool = True,
+    ) -> None:
+        try:
+            admit(
+                load,
+                self._limits,
+                own_s=own_s,
+                slack_s=self._margin.slack_s,
+                byte_count=byte_count,
+                remaining_s=remaining_s,
+                is_counted=is_counted,
+            )
+        except OverloadedError:
+            self._metrics.refused("admission")
+            raise
+
+    def _load(self, caller: Hashable, now_s: float) -> Load:
+        return Load(
+            lane_busy_s=self._lane_busy_s(now_s),
+            ahead_s=self._queue.cost_ahead_s(caller),
+            waiting_count=len(self._queue),
+            waiting_bytes=self._waiting_bytes,
         )
 
     def _lane_busy_s(self, now_s: float) -> list[float]:

@@ -50,12 +50,13 @@ class Metrics:
             ["model", "tier"],
             registry=self.registry,
         )
-        self._refusals = Counter(
+        refusals = Counter(
             "smart_capture_refusals",
             "Jobs refused by the server, by cause.",
             ["cause"],
             registry=self.registry,
         )
+        self._refused = {cause: refusals.labels(cause) for cause in ("admission", "dequeue")}
         self._failures = Counter(
             "smart_capture_errors",
             "Errors told to callers, by code.",
@@ -76,8 +77,8 @@ class Metrics:
         self.registry.register(_PoolCollector(pool))
 
     def refused(self, cause: str) -> None:
-        """Count a job that was refused: ``admission``, ``dequeue``, ``drain``."""
-        self._refusals.labels(cause).inc()
+        """Count a job that was refused: at ``admission``, or at ``dequeue``."""
+        self._refused[cause].inc()
 
     def failed(self, code: str) -> None:
         """Count an error that a caller was told, by its code."""

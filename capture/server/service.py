@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
+import grpc
 import grpc.aio
 
-from capture.errors import DrainingError
+from capture.errors import DrainingError, EmptyImageError
 from capture.server.calls import Call, Context, Drain, answering, ended
 from capture.server.camera import CameraStream
 from capture.server.desk import Profiles, StillDesk
@@ -15,7 +17,7 @@ from capture.server.dispatch import Dispatcher
 from capture.server.metrics import Metrics
 from capture.server.resume import SessionShelf
 from capture.server.status import Refusal
-from capture.v1 import session_pb2, smart_capture_pb2, smart_capture_pb2_grpc
+from capture.v1 import session_pb2, smart_capture_pb2
 
 SERVICE_NAME = "capture.v1.SmartCapture"
 
@@ -23,7 +25,7 @@ MAX_IN_FLIGHT = 16
 """Pictures of one pipelined stream in the server; the next is not read before one is answered."""
 
 
-class SmartCaptureService(smart_capture_pb2_grpc.SmartCaptureServicer):
+class SmartCaptureService:
     """Answers the three calls.
 
     Parameters
@@ -48,11 +50,20 @@ class SmartCaptureService(smart_capture_pb2_grpc.SmartCaptureServicer):
         self._drain = drain
         self._metrics = metrics
 
-    async def AssessImage(  # noqa: N802 - the name of the call
-        self, request: smart_capture_pb2.AssessImageRequest, context: Context
+    async def assess_image(
+        self,
+        request_iterator: AsyncIterator[smart_capture_pb2.AssessImageRequest],
+        context: Context,
     ) -> smart_capture_pb2.AssessImageResponse:
-        """Judge one picture; what cannot be judged ends the call with its status."""
+        """Judge one picture; what cannot be judged ends the call with its status.
+
+        A call that must be refused however small its picture is refused before that is read.
+        """
         async with answering(context, self._metrics) as call:
+            self._dispatcher.require_hope(call.peer, call.remaining_s)
+            request = await anext(request_iterator, None)
+            if request is None:
+                raise EmptyImageError("the call has no request")
             judged = await self._desk.judge(
                 call, request.image, request.options, caller=call.peer, is_counted=True
             )
@@ -60,7 +71,7 @@ class SmartCaptureService(smart_capture_pb2_grpc.SmartCaptureServicer):
                 await call.abort(judged)
             return smart_capture_pb2.AssessImageResponse(assessment=judged)
 
-    async def AssessImages(  # type: ignore[override]  # noqa: N802 - it writes, grpc.aio allows that
+    async def assess_images(
         self,
         request_iterator: AsyncIterator[smart_capture_pb2.AssessImagesRequest],
         context: Context,
@@ -72,7 +83,7 @@ class SmartCaptureService(smart_capture_pb2_grpc.SmartCaptureServicer):
             if self._drain.has_begun:
                 raise DrainingError("going down: what was not answered is for another server")
 
-    async def Capture(  # type: ignore[override]  # noqa: N802
+    async def capture(
         self, request_iterator: AsyncIterator[session_pb2.CaptureRequest], context: Context
     ) -> None:
         """Guide a camera."""
@@ -130,5 +141,26 @@ class _PictureStream:
 
 
 def add_to(server: grpc.aio.Server, service: SmartCaptureService) -> None:
-    """Register the service with a server."""
-    smart_capture_pb2_grpc.add_SmartCaptureServicer_to_server(service, server)
+    """Register the service with a server.
+
+    ``AssessImage`` is taken as a stream of one message: on the wire that is the same, but
+    its handler runs before the message is read, and can refuse it unread.
+    """
+    handlers: dict[str, Any] = {
+        "AssessImage": grpc.stream_unary_rpc_method_handler(
+            service.assess_image,
+            request_deserializer=smart_capture_pb2.AssessImageRequest.FromString,
+            response_serializer=smart_capture_pb2.AssessImageResponse.SerializeToString,
+        ),
+        "AssessImages": grpc.stream_stream_rpc_method_handler(
+            service.assess_images,
+            request_deserializer=smart_capture_pb2.AssessImagesRequest.FromString,
+            response_serializer=smart_capture_pb2.AssessImagesResponse.SerializeToString,
+        ),
+        "Capture": grpc.stream_stream_rpc_method_handler(
+            service.capture,
+            request_deserializer=session_pb2.CaptureRequest.FromString,
+            response_serializer=session_pb2.CaptureResponse.SerializeToString,
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))

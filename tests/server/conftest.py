@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import cv2
 import grpc.aio
+import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -26,15 +28,16 @@ def good() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def flat() -> bytes:
-    """A JPEG of a wall, in which there is nothing to judge."""
-    return (SAMPLES / "flat.jpg").read_bytes()
-
-
-@pytest.fixture(scope="session")
 def burst() -> list[bytes]:
     """Preview frames of a hand that comes to rest, 33 ms apart."""
     return [file.read_bytes() for file in sorted((SAMPLES / "burst").glob("*.jpg"))]
+
+
+def width_of(data: bytes) -> int:
+    """Width of a picture in pixels."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return int(picture.shape[1])
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -74,7 +74,7 @@ def test_a_job_that_would_come_too_late_is_refused_with_a_time_to_come_back() ->
     """The pushback is about the time by which the queue is too long."""
     with pytest.raises(OverloadedError, match="expected in 530 ms") as refused:
         try_to_admit(load(ahead_s=1.0, count=5))
-    assert refused.value.retry_after_ms == pytest.approx(530 + 75 - 300, abs=1)
+    assert refused.value.retry_after_ms == pytest.approx(530 + 100 - 300, abs=1)
 
 
 def test_a_caller_without_a_deadline_waits() -> None:

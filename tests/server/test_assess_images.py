@@ -12,6 +12,7 @@ import pytest
 
 from capture.server.service import MAX_IN_FLIGHT
 from capture.v1 import image_pb2, smart_capture_pb2
+from tests.server.conftest import width_of
 
 if TYPE_CHECKING:
     from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
@@ -104,5 +105,5 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(
     answer = await stub.AssessImage(
         smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0])), timeout=5
     )
-    assert answer.assessment.width_px == 480
+    assert answer.assessment.width_px == width_of(burst[0])
     await asyncio.sleep(0)

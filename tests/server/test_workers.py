@@ -16,6 +16,7 @@ from capture.settings import Settings
 from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 from tests.server.cameras import Camera
+from tests.server.conftest import width_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -77,7 +78,7 @@ async def test_a_session_does_not_notice_a_killed_worker(
         await session.preview(number, frame)
         assert (await session.receive_one("stability")).preview_id == number
     await session.still(1, burst[0])
-    assert (await session.receive_one("still")).assessment.width_px == 480
+    assert (await session.receive_one("still")).assessment.width_px == width_of(burst[0])
     await session.finish()
 
 
@@ -95,4 +96,4 @@ async def test_a_stopped_worker_costs_the_job_it_held_and_no_other(
     codes = [dict(e.trailing_metadata() or ())["smart-capture-error-code"] for e in errors]
     assert codes == ["TIMEOUT"]
     assert statistic(server, "timeouts") == 1
-    assert (await stub.AssessImage(request)).assessment.width_px == 480
+    assert (await stub.AssessImage(request)).assessment.width_px == width_of(burst[0])

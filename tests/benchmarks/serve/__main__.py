@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 from rich.console import Console
@@ -51,12 +52,13 @@ class Bench:
         """Put load on the service."""
         return run_load(under_test.port, self.pictures, mode, duration_s=self.duration_s, **options)
 
-    def between(self, measure: Callable[[float], Seen]) -> tuple[Seen, float]:
-        """Measure between two runs of the bare loop; return it, and their mean rate."""
+    def between(self, measure: Callable[[float], Seen]) -> tuple[Seen, Bare]:
+        """Measure between two runs of the bare loop; return it, and their mean."""
         before = self._last_bare or self.bare()
         seen = measure(before.rate)
-        self._last_bare = self.bare()
-        return seen, (before.rate + self._last_bare.rate) / 2
+        after = self._last_bare = self.bare()
+        pairs = zip(astuple(before), astuple(after), strict=True)
+        return seen, Bare(*(statistics.mean(pair) for pair in pairs))
 
     def row(self, name: str, said: str, bare: str = "", ratio: float | None = None,
             share: float | None = None) -> None:  # fmt: skip
@@ -73,34 +75,35 @@ class Bench:
 
     def throughput(self, under_test: Service) -> None:
         """Four clients, all pictures accepted."""
-        ratios, seen, bare_rate = [], {}, 0.0
+        ratios = []
         for _ in range(3):
             cpu_s = under_test.cpu_s()
-            seen, bare_rate = self.between(
-                lambda _: self.load(under_test, "closed", client_count=4)
-            )
+            seen, bare = self.between(lambda _: self.load(under_test, "closed", client_count=4))
             cpu_ms = 1e3 * (under_test.cpu_s() - cpu_s) / max(1, seen["count"])
-            ratios.append(seen["rate"] / bare_rate)
+            ratios.append(seen["rate"] / bare.rate)
             self.row(
                 "throughput, 4 clients",
                 f"{seen['rate']:.1f}/s, {cpu_ms:.1f} ms CPU each",
-                f"{bare_rate:.1f}/s",
+                f"{bare.rate:.1f}/s, {bare.cpu_ms:.1f} ms",
                 ratios[-1],
                 seen["core_share"],
             )
-        self.row("  median ratio", "", "", statistics.median(ratios))
+        self.row("  median", "", "", statistics.median(ratios))
 
     def goodput(self, under_test: Service, factor: float) -> None:
         """Open load beyond capacity, each call with a deadline."""
-        seen, bare_rate = self.between(
+        cpu_s = under_test.front_cpu_s()
+        seen, bare = self.between(
             lambda rate: self.load(under_test, "open", rate=factor * rate, timeout_s=DEADLINE_S)
         )
+        front_share = (under_test.front_cpu_s() - cpu_s) / self.duration_s
         self.row(
             f"within {1e3 * DEADLINE_S:.0f} ms at {factor:g} x capacity",
-            f"{seen['rate']:.1f}/s of {seen['offered_count'] / self.duration_s:.0f}/s, "
-            f"p50 {seen['p50_ms']:.0f}, p99 {seen['p99_ms']:.0f} ms, {seen['errors']}",
-            f"{bare_rate:.1f}/s",
-            seen["rate"] / bare_rate,
+            f"{seen['rate']:.1f}/s of {seen['offered_count'] / self.duration_s:.0f}/s, p50 "
+            f"{seen['p50_ms']:.0f}, p99 {seen['p99_ms']:.0f} ms, front {front_share:.2f} cores, "
+            f"late {seen['errors'].get('DEADLINE_EXCEEDED', 0)}",
+            f"{bare.rate:.1f}/s",
+            seen["rate"] / bare.rate,
             seen["core_share"],
         )
 

@@ -6,6 +6,7 @@ Run as a program it prints one JSON object; the parent starts one for each core.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -40,8 +41,6 @@ class Bare:
 
 def run_bare(pictures: Path, kind: str, *, process_count: int, duration_s: float) -> Bare:
     """Run the loop over `kind` of pictures, ``accepted`` or ``refused``."""
-    import os
-
     command = [sys.executable, "-m", __name__, str(pictures), kind, str(duration_s)]
     processes = [
         subprocess.Popen(
@@ -65,6 +64,7 @@ def run_bare(pictures: Path, kind: str, *, process_count: int, duration_s: float
 
 
 def _main(pictures: str, kind: str, duration_s: str) -> None:
+    os.nice(10)  # as the workers: whatever else runs here takes from both alike
     worker = build_worker(WorkerConfig())
     jobs = [still_job(data) for data in getattr(Pictures.load(Path(pictures)), kind)]
     for job in jobs[:5]:

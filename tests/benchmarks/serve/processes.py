@@ -38,6 +38,10 @@ class Service:
         """Return the CPU time of all its processes that still live."""
         return sum(_cpu_s(pid) for pid in self.pids())
 
+    def front_cpu_s(self) -> float:
+        """Return the CPU time of the front alone."""
+        return _cpu_s(self.pid)
+
     def pss_mb(self) -> float:
         """Return its memory, shared pages counted by their share."""
         return sum(_pss_kb(pid) for pid in self.pids()) / 1024
