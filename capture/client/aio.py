@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from capture.assessment import Assessment
+from capture.client.answers import read_assessment
 from capture.client.errors import error_of_call
 from capture.client.pictures import Picture, encoded_image
 from capture.client.pipeline import PictureAnswer, Pipeline
@@ -17,7 +18,6 @@ from capture.client.session import RECONNECT_FOR_S, AsyncSession
 from capture.session import SessionConfig
 from capture.v1 import smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
-from capture.wire.assessments import assessment_from_wire
 from capture.wire.images import MAX_IMAGE_BYTES, image_to_wire
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class AsyncClient:
             )
         except grpc.aio.AioRpcError as error:
             raise error_of_call(error) from error
-        return assessment_from_wire(response.assessment)
+        return read_assessment(response.assessment)
 
     async def assess_images(
         self,

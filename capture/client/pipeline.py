@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from capture.assessment import Assessment
-from capture.client.errors import error_of
+from capture.client.answers import read_assessment
+from capture.client.errors import JudgementFailedError, error_of
 from capture.client.patience import Patience
 from capture.client.pictures import Picture, encoded_image
 from capture.errors import SmartCaptureError
 from capture.v1 import smart_capture_pb2
-from capture.wire.assessments import assessment_from_wire
 from capture.wire.images import image_to_wire
 
 if TYPE_CHECKING:
@@ -189,7 +189,10 @@ def _answer(response: smart_capture_pb2.AssessImagesResponse) -> PictureAnswer:
         error = response.error
         failure = error_of(error.code, error.message, error.retry_after_ms)
         return PictureAnswer(int(response.id), None, failure)
-    return PictureAnswer(int(response.id), assessment_from_wire(response.assessment), None)
+    try:
+        return PictureAnswer(int(response.id), read_assessment(response.assessment), None)
+    except JudgementFailedError as unread:
+        return PictureAnswer(int(response.id), None, unread)
 
 
 async def _in_thread(pictures: Iterable[Picture]) -> AsyncIterator[Picture]:

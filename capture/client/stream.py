@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from capture.client.errors import error_of
+from capture.client.answers import read_assessment, read_stability
+from capture.client.errors import JudgementFailedError, error_of
 from capture.client.events import (
     DrainNotice,
     Event,
@@ -22,10 +23,10 @@ from capture.client.events import (
 )
 from capture.client.outbox import Outbox
 from capture.client.patience import Patience
+from capture.gates.stability import Stability
 from capture.session import SessionConfig
 from capture.v1 import session_pb2
-from capture.wire.assessments import assessment_from_wire
-from capture.wire.sessions import config_to_wire, stability_from_wire
+from capture.wire.sessions import config_to_wire
 
 if TYPE_CHECKING:
     from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
@@ -118,7 +119,7 @@ class Stream:
                 self._tell(self._start(response.started))
             case "stability":
                 self._outbox.preview_answered(response.stability.preview_id)
-                self._tell(stability_from_wire(response.stability))
+                self._tell(_preview_event(response.stability))
             case "skipped":
                 self._outbox.preview_answered(response.skipped.preview_id)
                 self._tell(PreviewSkipped(response.skipped.preview_id))
@@ -156,14 +157,20 @@ class Stream:
         self._tell(_still_event(result))
 
 
+def _preview_event(update: session_pb2.StabilityUpdate) -> Stability | InputRefused:
+    try:
+        return read_stability(update)
+    except JudgementFailedError as error:
+        return InputRefused(update.preview_id, error)
+
+
 def _still_event(result: session_pb2.StillResult) -> StillJudged | StillFailed:
     if result.HasField("error"):
         error = result.error
         failure = error_of(error.code, error.message, error.retry_after_ms)
         return StillFailed(result.still_id, failure)
-    return StillJudged(
-        still_id=result.still_id,
-        assessment=assessment_from_wire(result.assessment),
-        taken_anyway=result.taken_anyway,
-        retake_count=result.retake_count,
-    )
+    try:
+        assessment = read_assessment(result.assessment)
+    except JudgementFailedError as unread:
+        return StillFailed(result.still_id, unread)
+    return StillJudged(result.still_id, assessment, result.taken_anyway, result.retake_count)

@@ -367,3 +367,27 @@ async def test_an_unusable_preview_is_an_event():
         session.send_still(b"")
         assert isinstance(await session.next_event(), StillFailed)
         assert await session.next_event(timeout_s=0.01) is None
+
+
+async def test_a_newer_server_is_an_error_of_one_shot_only():
+    """A reason that this version has no word for fails that shot; the session goes on."""
+
+    async def newer(stream: Conversation) -> None:
+        await stream.start()
+        still = await stream.hear()
+        assert still is not None
+        result = session_pb2.StillResult(still_id=still.still.id)
+        result.assessment.reasons.add(code=900)
+        await stream.say(still=result)
+        preview = await stream.hear()
+        assert preview is not None
+        await stream.say(stability=steady(preview.preview.id))
+
+    async with (
+        serving(Scripted(streams=[newer])) as target,
+        AsyncClient(target) as client,
+        client.session() as session,
+    ):
+        with pytest.raises(JudgementFailedError, match="the server is newer"):
+            await session.judge_still(SHOT)
+        assert await session.judge_preview(FRAME) is not None
