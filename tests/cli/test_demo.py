@@ -19,7 +19,7 @@ from capture.demo.samples import samples_folder
 from capture.demo.sheet import WIDTH_PX
 from tests.demo.processes import descendants, running
 
-COMMAND = [sys.executable, "-m", "capture", "demo", "--speed", "2"]
+COMMAND = [sys.executable, "-m", "capture", "demo"]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,11 @@ def test_a_surprise_is_another_exit_code(tmp_path):
     expected["stills"][0]["verdict"] = "ACCEPT"
     (folder / "expected.json").write_text(json.dumps(expected))
     done = subprocess.run(
-        [*COMMAND, "--samples", folder], cwd=tmp_path, capture_output=True, text=True, timeout=100
+        [*COMMAND, "--speed", "2", "--samples", folder],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert done.returncode == ExitCode.NOT_ALL_ACCEPTED
     assert "dark.jpg: RETAKE instead of ACCEPT" in done.stdout
