@@ -1,6 +1,7 @@
 """Make the demo's pictures from real photographs; the same bytes each time.
 
     python samples/make_demo.py [--corpus ../shared/corpus]
+    python samples/make_demo.py --measures      only write down anew what the engine measures
 
 A virtual phone looks at a photograph as if it were the scene. A hand turns it: slow drift
 and 8 to 12 Hz tremor, strong at first, then settling, then what is left of the tremor in a
@@ -24,6 +25,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.assess import assess_image
+from capture.assessment import record_of
+from capture.gates.profile import load_profile
+from capture.images import EncodedImage
 from capture.measure.luma import linear_to_srgb, srgb_to_linear
 
 DEMO = Path(__file__).resolve().parent / "demo"
@@ -289,6 +294,20 @@ def write_camera(path: Path) -> None:
     path.write_text(json.dumps(camera, indent=2) + "\n")
 
 
+def write_measures(path: Path) -> None:
+    """Write what the engine measures of each still beside what is expected of it."""
+    expected = json.loads(path.read_text())
+    profile = load_profile(expected["profile"])
+    for still in expected["stills"]:
+        image = EncodedImage((path.parent / still["file"]).read_bytes())
+        record = record_of(still["file"], assess_image(image, profile, None))
+        for name in still["measures"]:
+            part, field = name.split(".")
+            value = record[part][field]
+            still["measures"][name] = None if value is None else round(value, 3)
+    path.write_text(json.dumps(expected, indent=2) + "\n")
+
+
 def _intrinsics(focal_px: float, width_px: int, height_px: int) -> NDArray[np.float64]:
     centre_x, centre_y = (width_px - 1) / 2, (height_px - 1) / 2
     return np.array([[focal_px, 0, centre_x], [0, focal_px, centre_y], [0, 0, 1]], np.float64)
@@ -299,7 +318,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder of the photographs")
     parser.add_argument("--output", type=Path, default=DEMO, help="folder to write into")
+    parser.add_argument("--measures", action="store_true", help="only measure, make nothing")
     arguments = parser.parse_args()
+    if arguments.measures:
+        write_measures(arguments.output / "expected.json")
+        return
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name, picture in stills(arguments.corpus):
         write_jpeg(arguments.output / f"{name}.jpg", picture, quality=88)
