@@ -36,6 +36,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from capture.errors import LedgerError
 from capture.gates.profile import Profile
 from capture.ledger.migrations import migrate
+from capture.ledger.outcomes import outcome_counts
 from capture.ledger.rows import JUDGED_COLUMNS, Row
 from capture.ledger.schema import assessments, profiles, runs
 
@@ -267,13 +268,16 @@ class Ledger:
 
     def outcomes(self) -> list[Outcome]:
         """Count the pictures that ended alike, most first."""
-        outcome = (assessments.c.status, assessments.c.verdict, assessments.c.reason_codes)
-        count = func.count().label("count")
-        query = select(*outcome, count).group_by(*outcome).order_by(count.desc(), *outcome)
+        counted = outcome_counts.c
+        query = (
+            select(counted.status, counted.verdict, counted.reason_codes, counted.count)
+            .where(counted.count > 0)
+            .order_by(counted.count.desc(), counted.status, counted.verdict, counted.reason_codes)
+        )
         with self._read() as connection:
             return [
-                Outcome(status, verdict, tuple(codes.split(",")) if codes else (), int(total))
-                for status, verdict, codes, total in connection.execute(query)
+                Outcome(status, verdict or None, tuple(codes.split(",")) if codes else (), count)
+                for status, verdict, codes, count in connection.execute(query)
             ]
 
     def runs(self) -> list[Row]:

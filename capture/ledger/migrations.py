@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, delete, insert, inspect, select
 
 from capture.errors import LedgerError
+from capture.ledger.outcomes import create_outcome_counts
 from capture.ledger.schema import ledger_version, metadata
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+MIGRATIONS: Mapping[int, Migration] = {2: create_outcome_counts}
 """What turns schema ``n - 1`` into schema ``n``, under the key ``n``."""
 
 FIRST_VERSION = 1
@@ -37,6 +38,7 @@ def migrate(connection: Connection) -> None:
         if tables & set(metadata.tables):
             raise LedgerError("the database holds tables of another program")
         metadata.create_all(connection)
+        create_outcome_counts(connection)
         _stamp(connection, latest_version())
         return
     version = connection.scalar(select(ledger_version.c.version))

@@ -49,6 +49,19 @@ def test_outcomes_are_counted_most_first(tmp_path: Path) -> None:
         assert [(o.status, o.count) for o in ledger.outcomes()] == [("CORRUPT", 2), ("EMPTY", 1)]
 
 
+def test_counts_stay_true_whatever_changes_the_rows(tmp_path: Path) -> None:
+    """Replaced by us, or edited and deleted by hand with plain SQL: the counts follow."""
+    with open_ledger(tmp_path / "run.db") as ledger:
+        run_id = begin(ledger, "/a")
+        ledger.put(run_id, [row(f"/a/{n}") for n in range(9)])
+        ledger.put(run_id, [row("/a/0", "EMPTY"), row("/a/1", "CORRUPT")])
+        with sqlite3.connect(tmp_path / "run.db") as plain:
+            plain.execute("DELETE FROM assessments WHERE path IN ('/a/2', '/a/3')")
+            plain.execute("UPDATE assessments SET status = 'EMPTY' WHERE path = '/a/4'")
+        plain.close()
+        assert [(o.status, o.count) for o in ledger.outcomes()] == [("CORRUPT", 5), ("EMPTY", 2)]
+
+
 def test_a_stopped_run_is_taken_up_again(tmp_path: Path) -> None:
     """The same command goes on under the same run; another one, or a finished one, does not."""
     with open_ledger(tmp_path / "run.db") as ledger:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect
 from capture.errors import LedgerError
 from capture.ledger import migrations
 from capture.ledger.ledger import open_ledger
+from tests.review.ledgers import filled
 
 
 def version_of(file: Path) -> int:
@@ -23,6 +24,21 @@ def version_of(file: Path) -> int:
 def test_a_new_ledger_has_the_latest_schema(tmp_path: Path) -> None:
     """Nothing is migrated that was made just now."""
     open_ledger(tmp_path / "run.db").close()
+    assert version_of(tmp_path / "run.db") == migrations.latest_version()
+
+
+def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
+    """A ledger from before counts were kept has them after it was opened."""
+    with filled(tmp_path / "run.db", 30, broken=4) as ledger:
+        counted = ledger.outcomes()
+    with sqlite3.connect(tmp_path / "run.db") as plain:
+        for name in ("outcome_inserted", "outcome_updated", "outcome_deleted"):
+            plain.execute(f"DROP TRIGGER {name}")
+        plain.execute("DROP TABLE outcome_counts")
+        plain.execute("UPDATE ledger_version SET version = 1")
+    plain.close()
+    with open_ledger(tmp_path / "run.db") as ledger:
+        assert ledger.outcomes() == counted
     assert version_of(tmp_path / "run.db") == migrations.latest_version()
 
 

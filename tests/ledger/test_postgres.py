@@ -11,7 +11,6 @@ import pytest
 from capture.errors import LedgerError
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.ledger.rows import Row
-from capture.ledger.schema import metadata
 from capture.review.findings import gather
 from tests.ledger.postgres import postgres_server
 from tests.review.ledgers import DEFAULT, filled
@@ -28,7 +27,8 @@ def url() -> Iterator[str]:
 def ledger(url: str) -> Iterator[Ledger]:
     with open_ledger(url) as opened:
         yield opened
-        metadata.drop_all(opened.engine)
+        with opened.engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
 @pytest.fixture
