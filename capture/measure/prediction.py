@@ -81,7 +81,9 @@ def expected_squares(
     following = velocities[order:].T.ravel()
     ridge = _RIDGE * float(np.square(lagged).sum()) / order + 1e-18
     weights = np.linalg.solve(lagged.T @ lagged + ridge * np.eye(order), lagged.T @ following)
-    missed = width * float(np.square(following - lagged @ weights).mean())
+    errors = (following - lagged @ weights).reshape(width, -1)
+    # Only the latest: a halt is a large error once, and no reason to mistrust what follows.
+    missed = float(np.square(errors[:, -order:]).sum(axis=0).mean())
     # One more column holds a unit impulse: its echoes add up to the growing error.
     past = np.zeros((order + ahead_count, width + 1))
     past[:order, :width] = velocities[-order:]

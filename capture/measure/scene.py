@@ -7,7 +7,7 @@ import numpy as np
 
 from capture.measure.luma import LumaPlane
 
-_TOLERANCE = 16.0
+_TOLERANCE = 10.0
 _GAIN_RANGE = (0.5, 2.0)
 
 
