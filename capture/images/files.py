@@ -6,6 +6,7 @@ cut short, where OpenCV decodes half a picture without a word.
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,6 +39,9 @@ from capture.images.exif import read_exif
 from capture.images.formats import CONVERT, ImageFormat, is_cut_short
 from capture.images.image import ColorImage, DecodedImage, decoded
 from capture.measure.luma import LumaPlane
+
+# Bad files are told of by exceptions; without a handler Pillow would write to stderr too.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # The classes, not Image.open: only the format that the first bytes name is tried.
 _HEADER_READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {

@@ -23,8 +23,8 @@ from capture.images.scratch import ScratchBuffer
 _MAX_PIXELS_PER_BYTE = 1024
 """Each 8x8 block costs at least a bit, and at least one component has them all."""
 
-_MAX_SCANS = 256
-"""Cameras write at most about ten; thousands of empty ones would take minutes."""
+_MAX_SCANS = 100
+"""Encoders write at most about a dozen; thousands of empty ones would take minutes."""
 
 _START_OF_SCAN = b"\xff\xda"
 

@@ -58,28 +58,25 @@ def measure_noise(luma: LumaPlane) -> float | None:
     return float(np.quantile(levels, FLAT_QUANTILE) / FLAT_QUANTILE_BIAS)
 
 
-def _tile_sigmas(luma: LumaPlane) -> NDArray[np.float32]:
+def _tile_sigmas(luma: LumaPlane) -> NDArray[np.float64]:
     """Return the noise of every square that is looked at and not clipped, in levels."""
     row_count, column_count = (luma.shape[0] - 2) // TILE_PX, (luma.shape[1] - 2) // TILE_PX
     if row_count < 1 or column_count < 1:
-        return np.empty(0, np.float32)
+        return np.empty(0)
     strip_count = min(row_count, max(1, MAX_TILE_COUNT // column_count))
-    rows = np.linspace(0, row_count - 1, strip_count).astype(int)
-    return np.concatenate([_strip_sigmas(luma, int(row), column_count) for row in rows])
-
-
-def _strip_sigmas(luma: LumaPlane, row: int, column_count: int) -> NDArray[np.float32]:
-    top, width_px = row * TILE_PX, column_count * TILE_PX
-    strip = luma[top : top + TILE_PX + 2, : width_px + 2]
+    tops = np.linspace(0, row_count - 1, strip_count).astype(int) * TILE_PX
+    # A strip has one more row above and below, which only the mask looks at.
+    rows = (tops[:, np.newaxis] + np.arange(TILE_PX + 2)).ravel()
+    strips = luma[rows, : column_count * TILE_PX + 2]
     # The second derivative both ways is Immerkaer's mask.
-    residual = cv2.Sobel(strip, cv2.CV_16S, 2, 2, ksize=3)[1:-1, 1:-1]
+    residual = np.abs(cv2.Sobel(strips, cv2.CV_16S, 2, 2, ksize=3))
+    shape = (strip_count, TILE_PX + 2, -1)
+    inner, levels = (plane.reshape(shape)[:, 1:-1, 1:-1] for plane in (residual, strips))
+    tiles = (strip_count, column_count, TILE_PX)
     # 16 bits hold a column of 16: the mask gives at most 8 x 255.
-    sums = np.abs(residual).sum(axis=0, dtype=np.int16).astype(np.int32)
-    darkest = cv2.reduce(strip[1:-1, 1:-1], 0, cv2.REDUCE_MIN)
-    brightest = cv2.reduce(strip[1:-1, 1:-1], 0, cv2.REDUCE_MAX)
-    unclipped = (darkest.reshape(-1, TILE_PX).min(axis=1) >= _BLACK) & (
-        brightest.reshape(-1, TILE_PX).max(axis=1) <= _WHITE
-    )
-    mean = sums.reshape(-1, TILE_PX).sum(axis=1)[unclipped] / TILE_PX**2
+    sums = inner.sum(axis=1, dtype=np.int16).reshape(tiles).sum(axis=2)
+    darkest = levels.min(axis=1).reshape(tiles).min(axis=2)
+    brightest = levels.max(axis=1).reshape(tiles).max(axis=2)
+    mean = sums[(darkest >= _BLACK) & (brightest <= _WHITE)] / TILE_PX**2
     # The mean of |x| of a normal x is sigma sqrt(2 / pi); the mask has a gain of 6.
-    return np.asarray(mean * np.sqrt(np.pi / 2) / 6, np.float32)
+    return np.asarray(mean * np.sqrt(np.pi / 2) / 6, np.float64)

@@ -83,7 +83,7 @@ def read_brackets(corpus: Path) -> list[BracketFrame]:
         tones = read_tones(corpus / row["file"])
         frame = BracketFrame(row["scene"], float(row["ev_rel_to_brightest"]), tones)
         scenes[frame.scene].append(frame)
-    return [frame for frames in scenes.values() for frame in _relative_to_best(frames)]
+    return [frame for frames in scenes.values() for frame in bracket_of(frames)]
 
 
 def read_good_photos(corpus: Path) -> list[Tones]:
@@ -122,8 +122,20 @@ def cross_validate(frames: list[BracketFrame], good_photos: list[Tones]) -> NDAr
     return estimates_ev
 
 
-def _relative_to_best(frames: list[BracketFrame]) -> list[BracketFrame]:
-    """Count the stops from the frame with most usable levels."""
+def bracket_of(frames: list[BracketFrame]) -> list[BracketFrame]:
+    """Keep what can be believed of a bracket, and count stops from its best frame.
+
+    Parameters
+    ----------
+    frames : list of BracketFrame
+        Of one scene; their offsets count from anywhere.
+
+    Returns
+    -------
+    list of BracketFrame
+        The longest part in which the pictures follow their labels, darkest first. Offsets
+        count from the frame of it that has most usable levels.
+    """
     frames = _longest_true_part(sorted(frames, key=lambda frame: frame.offset_ev))
     best = max(frames, key=lambda frame: _usable_share(frame.tones.shares))
     return [replace(frame, offset_ev=frame.offset_ev - best.offset_ev) for frame in frames]

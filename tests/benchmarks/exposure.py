@@ -316,8 +316,9 @@ def plot(frames: list[BracketFrame], estimates_ev: Floats) -> Canvas:
     canvas.lines(np.array([point(-reach, -reach), point(reach, reach)]), GREY)
     for stops in range(-6, 7, 2):
         x, y = point(stops, stops)
-        canvas.text(f"{stops:+d}", round(x) - 10, area.y + area.height + 22, size=14)
-        canvas.text(f"{stops:+d}", area.x - 30, round(y) + 5, size=14)
+        mark = f"{stops:+d}" if stops else "0"
+        canvas.text(mark, round(x) - 10, area.y + area.height + 22, size=14)
+        canvas.text(mark, area.x - 30, round(y) + 5, size=14)
     for frame, estimate_ev in zip(frames, estimates_ev, strict=True):
         if abs(frame.offset_ev) <= reach:
             x, y = point(frame.offset_ev, float(np.clip(estimate_ev, -reach, reach)))
