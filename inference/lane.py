@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from inference.lane_frame import (
+    INLINE_LIMIT_BYTES,
     Frame,
     FrameKind,
     FrameReader,
@@ -78,6 +79,7 @@ class Lane:
                 ours.close()
                 raise
         ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * INLINE_LIMIT_BYTES)
         self._connection = ours
         self._reader = FrameReader(ours)
         self._loop = asyncio.get_running_loop()
@@ -93,13 +95,15 @@ class Lane:
         """
         assert self._connection is not None
         frame = encode_frame(FrameKind.JOB, job, self._slot)
-        # The socket is empty, since the worker is idle, and holds any inline frame whole.
         # A worker that died meanwhile shows up as the end of the stream.
         try:
-            self._connection.send(frame)
-            self._is_delivered = True
+            sent_bytes = self._connection.send(frame)
         except ConnectionError:
             self._is_delivered = False
+        else:
+            # The socket was empty, since the worker was idle, and holds such a frame whole.
+            assert sent_bytes == len(frame)
+            self._is_delivered = True
 
     def _receive(self) -> None:
         assert self._reader is not None

@@ -25,6 +25,7 @@ INLINE_LIMIT_BYTES = 64 * 1024
 so that sending never waits."""
 
 _HEADER = struct.Struct("<BBxxIQQ")  # kind, in the slot, segments, bytes to follow, in the slot
+_SMALL_BUFFER_BYTES = 4096
 _KEPT_SLOT_BYTES = 4 << 20  # pages that most stills fit in are not given back and fetched again
 _ALIGNMENT_BYTES = 64  # of NumPy's and OpenCV's own allocations
 
@@ -93,9 +94,17 @@ def encode_frame(kind: FrameKind, content: object, slot: int | None = None) -> b
     Exception
         Whatever pickling `content` raises.
     """
-    buffers: list[pickle.PickleBuffer] = []
-    stream = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
-    segments: list[bytes | memoryview] = [stream, *(buffer.raw() for buffer in buffers)]
+    buffers: list[memoryview] = []
+
+    def stays_in_stream(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < _SMALL_BUFFER_BYTES:
+            return True
+        buffers.append(view)
+        return False
+
+    stream = pickle.dumps(content, protocol=5, buffer_callback=stays_in_stream)
+    segments: list[bytes | memoryview] = [stream, *buffers]
     lengths = [len(segment) for segment in segments]
     table = _padded(struct.pack(f"<{len(lengths)}Q", *lengths))
     if slot is not None and sum(lengths) > INLINE_LIMIT_BYTES:

@@ -71,7 +71,7 @@ class LanePool:
 
     Notes
     -----
-    Jobs and answers are pickled (protocol 5, buffers out of band). Arrays arrive
+    Jobs and answers are pickled (protocol 5, buffers out of band). Large arrays arrive
     read-only, and those of a job are valid only until its answer is returned.
     A pool belongs to the event loop that started it. Nothing here blocks that loop, beyond
     the copy of a job's bytes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import time
@@ -31,6 +32,23 @@ def build_once(marker: str) -> Callable[[Any], Any]:
     if not Path(marker).exists():
         raise LookupError("the marker is gone")
     return build_handler()
+
+
+class FactoryOf:
+    """The factory of a module that is imported only on the other side."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __call__(self) -> Callable[[Any], Any]:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _factory_of, (self._module,)
+
+
+def _factory_of(module: str) -> Any:
+    return importlib.import_module(module).build_handler
 
 
 def _sleep(seconds: float) -> float:

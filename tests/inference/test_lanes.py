@@ -24,7 +24,7 @@ from inference.errors import (
     WorkerStartError,
 )
 from inference.lanes import LanePool
-from tests.inference.handlers import build_handler, build_nothing, build_once
+from tests.inference.handlers import FactoryOf, build_handler, build_nothing, build_once
 
 
 @pytest.fixture
@@ -86,6 +86,16 @@ class TestHandOver:
         for name in ("floats", "columns", "doubles"):
             np.testing.assert_array_equal(answer[name], arrays[name])
             assert answer[name].dtype == arrays[name].dtype
+
+    @pytest.mark.parametrize(("count", "size"), [(5000, 20), (300, 5000), (15, 4096), (16, 4096)])
+    async def test_many_buffers_arrive_in_order(
+        self, shared_pool: LanePool, count: int, size: int
+    ) -> None:
+        """Thousands of small arrays and hundreds of middling ones keep their places."""
+        arrays = [np.full(size, number % 251, np.uint8) for number in range(count)]
+        answer = await shared_pool.run(("echo", arrays))
+        assert len(answer) == count
+        assert all(np.array_equal(*pair) for pair in zip(answer, arrays, strict=True))
 
     async def test_a_large_job_leaves_nothing_for_the_next(self, shared_pool: LanePool) -> None:
         """Jobs of changing size through one slot each see only their own bytes."""
@@ -316,6 +326,21 @@ class TestLife:
         """The text of the failure reaches whoever starts the pool."""
         pool = LanePool(partial(build_nothing, "no model here"), worker_count=2, job_timeout_s=20)
         with pytest.raises(WorkerStartError, match="LookupError: no model here"):
+            await pool.start()
+
+    @pytest.mark.parametrize(
+        ("module", "complaint"),
+        [
+            ("tests.inference.threaded_handlers", "RuntimeError: .* started 1 thread"),
+            ("tests.inference.missing_handlers", "ModuleNotFoundError"),
+        ],
+    )
+    async def test_a_factory_that_cannot_be_forked_is_told_at_start(
+        self, module: str, complaint: str
+    ) -> None:
+        """Threads at import, or no such module: said in words, not by a hang."""
+        pool = LanePool(FactoryOf(module), worker_count=1, job_timeout_s=20)
+        with pytest.raises(WorkerStartError, match=complaint):
             await pool.start()
 
     async def test_when_no_worker_comes_up_jobs_fail_until_one_does(self, tmp_path: Path) -> None:
