@@ -38,6 +38,7 @@ from capture.wire.sessions import (
 from capture.worker import PreviewJob, Unjudged
 
 MAX_PREVIEW_PIXELS = 16_000_000
+FIRST_MESSAGE_TIMEOUT_S = 10.0
 _MAX_UNSENT = 64
 _MAX_WAITING_STILLS = 2
 _LINGER_S = 0.5
@@ -104,7 +105,10 @@ class CameraStream:
         """
         if self._drain.has_begun:
             raise DrainingError("going down: open the session with another server")
-        first = await anext(requests, None)
+        try:
+            first = await asyncio.wait_for(anext(requests, None), FIRST_MESSAGE_TIMEOUT_S)
+        except TimeoutError:
+            raise SessionError("no configuration came") from None
         if first is None:
             return
         if first.WhichOneof("message") != "config":

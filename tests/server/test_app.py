@@ -187,6 +187,31 @@ async def test_a_second_sigterm_ends_it_at_once(good: bytes) -> None:
         assert await server.ended() == 1
 
 
+async def test_a_new_server_takes_over_the_port_without_a_failed_call(burst: list[bytes]) -> None:
+    """Start the new one, then end the old one: callers in a loop notice nothing."""
+    answered_count, is_over = 0, False
+    request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
+
+    async def client(port: int) -> None:
+        nonlocal answered_count
+        own_connection = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", own_connection) as channel:
+            while not is_over:
+                await SmartCaptureStub(channel).AssessImage(request)
+                answered_count += 1
+
+    async with serving() as old:
+        clients = [asyncio.create_task(client(old.port)) for _ in range(3)]
+        async with serving("--port", str(old.port)):
+            old.process.send_signal(signal.SIGTERM)
+            assert await old.ended() == 0
+            at_handover = answered_count
+            while answered_count < at_handover + 10 and not any(c.done() for c in clients):
+                await asyncio.sleep(0.02)
+            is_over = True
+            await asyncio.gather(*clients)
+
+
 async def test_workers_end_with_the_server() -> None:
     """Even kill -9 of the server leaves no process behind."""
     async with serving() as server:

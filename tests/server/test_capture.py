@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
+import resource
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from capture.server.app import Server
-from capture.v1 import assessment_pb2, image_pb2, session_pb2
+from capture.v1 import assessment_pb2, image_pb2, session_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 from tests.server.cameras import Camera, kinds
 
@@ -297,6 +299,85 @@ async def test_a_client_that_does_not_read_is_not_read_either(server: Server) ->
         await sending
         await session.call.done_writing()
         assert [response.still.still_id for response in await read] == list(range(1, 5001))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_a_client_sends_is_answered(
+    stub: SmartCaptureAsyncStub, burst: list[bytes], seed: int
+) -> None:
+    """Random messages, absurd in every field: one answer to each preview and still."""
+    rng = random.Random(seed)
+
+    def number() -> float:
+        return rng.choice([0.0, 1.0, 33.0, -1.0, 1e300, -1e300, math.nan, math.inf, rng.random()])
+
+    def picture() -> image_pb2.Image:
+        return image_pb2.Image(
+            data=rng.choice([b"", b"x", rng.randbytes(500), burst[0], burst[0][:3000]]),
+            encoding=rng.choice(image_pb2.ImageEncoding.values()),
+            width_px=rng.choice([0, 1, 7, 20, 2**31, 2**32 - 1]),
+            height_px=rng.choice([0, 1, 7, 20, 2**31, 2**32 - 1]),
+            row_stride_bytes=rng.choice([0, 1, 7, 20, 2**32 - 1]),
+            rotation_deg=rng.choice([0, 90, 180, 270, 45, 2**32 - 1]),
+        )
+
+    session = await camera(stub, focal_length_px=1500.0)
+    previews, stills = [], []
+    for count in range(1, 101):
+        kind = rng.choice(["preview", "still", "motion", "config", "nothing"])
+        if kind == "preview":
+            previews.append(count)
+            preview = session_pb2.Preview(
+                id=count,
+                captured_at_ms=number(),
+                image=picture(),
+                exposure_time_s=number(),
+                exposure_state=rng.choice(session_pb2.ConvergenceState.values()),
+            )
+            await session.send(preview=preview)
+        elif kind == "still":
+            stills.append(count)
+            still = session_pb2.Still(id=count, captured_at_ms=number(), image=picture())
+            await session.send(still=still)
+        elif kind == "motion":
+            samples = [
+                session_pb2.MotionSample(captured_at_ms=number(), x_rad_s=number())
+                for _ in range(rng.randrange(5))
+            ]
+            await session.send(motion=session_pb2.MotionSamples(samples=samples))
+        elif kind == "config":
+            await session.send(config=session_pb2.SessionConfig(exposure_time_s=number()))
+        else:
+            await session.send()
+    responses = await session.finish()
+    assert await session.call.code() is grpc.StatusCode.OK
+    answered = [
+        response.error.preview_id or response.stability.preview_id or response.skipped.preview_id
+        for response in responses
+        if response.WhichOneof("message") != "still"
+    ]
+    assert sorted(filter(None, answered)) == previews
+    assert [r.still.still_id for r in responses if r.WhichOneof("message") == "still"] == stills
+    codes = {r.error.error.code for r in responses} | {r.still.error.code for r in responses}
+    assert "INTERNAL" not in codes
+
+
+async def test_idle_sessions_cost_little(server: Server, burst: list[bytes]) -> None:
+    """Three hundred of them leave a call its answer and the front its memory."""
+    before_kb = _resident_kb()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub = SmartCaptureStub(channel)
+        idle = [await camera(stub) for _ in range(300)]
+        request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
+        assert (await stub.AssessImage(request)).assessment.width_px > 0
+        # Both ends of the sessions live in this process.
+        assert (_resident_kb() - before_kb) / len(idle) < 200
+        await asyncio.gather(*(session.finish() for session in idle))
+
+
+def _resident_kb() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * resource.getpagesize() // 1024
 
 
 async def test_many_cameras_are_served_side_by_side(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from capture.assessment import Assessment
 from capture.gates.profile import load_profile
@@ -46,21 +47,25 @@ class Pictures:
         return pictures
 
 
-def make_pictures() -> Pictures:
-    """Scale the photos that ship with the package, and sort them by their verdict."""
+def make_pictures(count: int = 16) -> Pictures:
+    """Make pictures from the photos that ship with the package, sorted by their verdict.
+
+    The photos are small: a 720p picture is a mosaic of fifteen, each at its own scale, so
+    that it is as sharp and as hard to compress as a photo of that size.
+    """
     worker = build_worker(WorkerConfig(classify=False))
+    photos = [cv2.imread(str(file)) for file in sorted(SOURCES.glob("*.jpg"))]
+    rng = np.random.default_rng(1)
     accepted, refused, previews = [], [], []
-    for file in sorted(SOURCES.glob("*.jpg")):
-        photo = cv2.imread(str(file))
-        assert photo is not None, file
-        frame = cv2.resize(photo, (1280, 720), interpolation=cv2.INTER_AREA)
-        sharp = _jpeg(frame)
+    for _ in range(count):
+        chosen = [photos[index][8:248] for index in rng.permutation(len(photos))[:15]]
+        frame = cv2.vconcat([cv2.hconcat(chosen[row : row + 5]) for row in (0, 5, 10)])
+        sharp, soft = _jpeg(frame), _jpeg(cv2.GaussianBlur(frame, (0, 0), 6))
         if _verdict(worker, sharp) is Verdict.ACCEPT:
             accepted.append(sharp)
-        soft = _jpeg(cv2.GaussianBlur(frame, (0, 0), 6))
         if _verdict(worker, soft) is Verdict.RETAKE:
             refused.append(soft)
-        previews.append(_jpeg(cv2.resize(photo, (640, 480), interpolation=cv2.INTER_AREA)))
+        previews.append(_jpeg(frame[:480, :640]))
     if not accepted or not refused:
         raise SystemExit(f"{len(accepted)} accepted and {len(refused)} refused: nothing to compare")
     return Pictures(accepted, refused, previews)
@@ -77,4 +82,4 @@ def _verdict(worker: Worker, data: bytes) -> Verdict | None:
 
 
 def _jpeg(picture: cv2.typing.MatLike) -> bytes:
-    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1])
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 75])[1])
