@@ -122,8 +122,8 @@ def open_header(data: bytes, image_format: ImageFormat, max_pixels: int) -> Imag
             f"the {image_format} declares {width_px} x {height_px} pixels, "
             f"{width_px * height_px / 1e6:.0f} million; the limit is {max_pixels / 1e6:.0f} million"
         )
-    if isinstance(header, TiffImageFile) and _DNG_VERSION_TAG in header.tag_v2:
-        raise UnsupportedFormatError(f"Digital negative (DNG) is not decoded; {CONVERT}")
+    if isinstance(header, TiffImageFile):
+        _refuse_foreign_tiff(header)
     if getattr(header, "is_animated", False):
         raise AnimatedImageError(f"the {image_format} holds more than one picture")
     if header.mode in _OTHER_COLOR_MODES:
@@ -136,6 +136,14 @@ def open_header(data: bytes, image_format: ImageFormat, max_pixels: int) -> Imag
     if isinstance(header, PngImageFile) and width_px * height_px > 8 * _PNG_MAX_RATIO * len(data):
         raise TruncatedImageError(f"{len(data)} bytes cannot hold {width_px} x {height_px} pixels")
     return header
+
+
+def _refuse_foreign_tiff(header: TiffImageFile) -> None:
+    """Refuse what hides in a TIFF and is not decoded."""
+    if _DNG_VERSION_TAG in header.tag_v2:
+        raise UnsupportedFormatError(f"Digital negative (DNG) is not decoded; {CONVERT}")
+    if header.info.get("compression") == "webp":
+        raise UnsupportedFormatError(f"TIFF with WebP compression is not decoded; {CONVERT}")
 
 
 def _bits_per_channel(header: ImageFile, data: bytes) -> int:

@@ -223,8 +223,11 @@ def offset_ev_of(
 
 
 def _offset_ev(luma: LumaPlane, shares: NDArray[np.float64], exposure_value: float | None) -> float:
-    offset_ev = offset_ev_of(mean_luma_of(shares), textured_luma_of(luma))
-    if exposure_value is None or offset_ev >= 0:
+    mean_luma = mean_luma_of(shares)
+    offset_ev = offset_ev_of(mean_luma, mean_luma)
+    if offset_ev > 0:
+        return offset_ev_of(mean_luma, textured_luma_of(luma))
+    if exposure_value is None:
         return offset_ev
     return min(0.0, offset_ev + _night_allowance_ev(exposure_value))
 

@@ -103,7 +103,8 @@ class Exposure:
     largest_clipped_highlight_fraction, largest_clipped_shadow_fraction : float
         The largest connected share of each, in [0, 1].
     dynamic_range_stops : float
-        Stops between the 1st and the 99th percentile of linear luminance, >= 0.
+        Stops between the 1st and the 99th percentile of linear luminance, in [0, 5]: what
+        is darker than five stops below white counts as just that dark.
     """
 
     missing: MissingEvidence | None
