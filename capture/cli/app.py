@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from capture import __version__
-from capture.cli import assess, config, demo, export, models, prepare, report, score, serve
+from capture.cli import (
+    assess,
+    config,
+    conformance,
+    demo,
+    export,
+    models,
+    prepare,
+    report,
+    score,
+    serve,
+)
 from capture.cli.exits import ExitCode
 from capture.errors import SmartCaptureError
 from inference.errors import InferenceError
@@ -32,6 +43,7 @@ app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)
+app.command("conformance")(conformance.conformance)
 app.add_typer(models.app, name="models")
 app.add_typer(prepare.app, name="prepare")
 
