@@ -25,10 +25,13 @@ from inference.manifest import TierFile
 _NETWORK, _WEIGHTS = "network.onnx", "weights.bin"
 
 
-def cache_folder() -> Path:
-    """Return the user's folder for what is worked out once on a machine."""
+def cache_folder() -> Path | None:
+    """Return the user's folder for what is worked out once on a machine, if there is one."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "smart-capture"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "smart-capture"
+    except RuntimeError:  # a user without a home, as in some containers
+        return None
 
 
 def open_network(tier: TierFile) -> ort.InferenceSession:
@@ -39,11 +42,13 @@ def open_network(tier: TierFile) -> ort.InferenceSession:
     ModelError
         If the file is not the one of the manifest, or no network.
     """
-    folder = cache_folder() / "networks" / _name_of(tier)
-    with contextlib.suppress(OSError, ModelError):
-        if not folder.exists():
-            _fill(folder, tier)
-        return _open(folder / _NETWORK, _options(is_optimized=True))
+    cache = cache_folder()
+    if cache is not None:
+        folder = cache / "networks" / _name_of(tier)
+        with contextlib.suppress(OSError, ModelError):
+            if not folder.exists():
+                _fill(folder, tier)
+            return _open(folder / _NETWORK, _options(is_optimized=True))
     tier.check()  # the cache cannot be used: each start does all the work
     return _open(tier.path, _options())
 

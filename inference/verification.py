@@ -159,14 +159,16 @@ def verified(manifest: ModelManifest, tier: TierFile) -> Verification:
     """
     cpu = cpu_signature()
     name = _record_name(tier.sha256, manifest.tiers[-1].sha256, cpu)
-    kept = cache_folder() / "verifications"
+    cache = cache_folder()
+    kept = None if cache is None else cache / "verifications"
     for folder in (manifest.folder / "verifications", kept):
-        record = _read_record(folder / name)
+        record = None if folder is None else _read_record(folder / name)
         if record is not None and (record.sha256, record.cpu) == (tier.sha256, cpu):
             return record
     record = verify(manifest, tier, read_pictures(PICTURES_FOLDER))
-    with contextlib.suppress(ModelError):  # a read-only home: measured again next time
-        write_record(record, kept)
+    if kept is not None:
+        with contextlib.suppress(ModelError):  # a read-only home: measured again next time
+            write_record(record, kept)
     return record
 
 

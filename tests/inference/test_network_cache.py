@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from inference.classifier import OnnxClassifier
 from inference.errors import ModelError
 from inference.manifest import ModelManifest, read_manifest
+from inference.network_cache import cache_folder
 from inference.registry import SHIPPED_DEFAULT, SHIPPED_MODELS
+from inference.tiers import load_model
 from tests.inference.tiny_models import write_model
 
 
@@ -62,6 +65,23 @@ def test_a_damaged_cache_is_no_obstacle(networks: Path, colours: ModelManifest) 
     np.testing.assert_array_equal(answer_of(colours), first)
     (folder / "network.onnx").unlink()
     np.testing.assert_array_equal(answer_of(colours), first)
+
+
+def test_a_user_without_a_home_needs_no_cache(
+    colours: ModelManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs under a number: every start works from the files."""
+
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    first = answer_of(colours)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert cache_folder() is None
+    np.testing.assert_array_equal(answer_of(colours), first)
+    assert load_model(colours).tier_names == ("fp32",)
 
 
 def test_a_file_that_was_changed_is_not_kept(networks: Path, colours: ModelManifest) -> None:
