@@ -8,14 +8,13 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from capture.camera import ConvergenceState, PreviewFrame, SessionConfig
 from capture.errors import SessionError
 from capture.gates.stability import HintCode, MotionSource, Stability, StabilityState
 from capture.gates.verdict import Verdict
 from capture.measure.gyro import GyroSample
-from capture.session import Session
+from capture.session import ConvergenceState, PreviewFrame, Session, SessionConfig
 from capture.v1 import session_pb2
-from tests.session_script import (
+from tests.session.script import (
     DEFAULT,
     FRAME_MS,
     STILL_WIDTH_PX,

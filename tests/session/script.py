@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from capture.camera import ConvergenceState, PreviewFrame, SessionConfig
 from capture.gates.profile import Profile, load_profile
 from capture.gates.stability import Stability
 from capture.measure.gyro import GyroSample
 from capture.measure.luma import LumaPlane
 from capture.measure.motion import Motion, PreviewMeasures, PreviewPlane
-from capture.session import Session
+from capture.session import ConvergenceState, PreviewFrame, Session, SessionConfig
 
 FRAME_MS = 1000 / 30
 STILL_WIDTH_PX = 4000

@@ -10,12 +10,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from capture.camera import (
-    DEFAULT_EXPOSURE_TIME_S,
-    ConvergenceState,
-    PreviewFrame,
-    SessionConfig,
-)
 from capture.gates.best_preview import BestPreview
 from capture.gates.guidance import guide
 from capture.gates.profile import Profile
@@ -33,16 +27,7 @@ from capture.gates.verdict import Verdict
 from capture.measure.gyro import GyroSample, GyroTrack
 from capture.measure.motion import Motion, PreviewMeasures, PreviewPlane
 from capture.measure.movement import MovementHistory, Optics, Reading
-
-__all__ = [
-    "DEFAULT_EXPOSURE_TIME_S",
-    "ConvergenceState",
-    "GyroSample",
-    "PreviewFrame",
-    "Session",
-    "SessionConfig",
-    "StillOutcome",
-]
+from capture.session.camera import DEFAULT_EXPOSURE_TIME_S, PreviewFrame, SessionConfig
 
 MAX_GAP_MS = 1500.0
 """Longest time between two previews over which anything is known of the movement."""
