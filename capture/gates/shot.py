@@ -36,9 +36,16 @@ def judge(measures: StillMeasures, profile: Profile) -> tuple[Reason, ...]:
         *_size(measures, profile),
         *_blur(measures.blur, profile),
         *_exposure(measures.exposure, profile.exposure),
+        *_dynamic_range(measures, profile),
         *_noise(measures.noise_sigma, profile),
     ]
-    return tuple(sorted(reasons, key=lambda r: (r.leads_to is not Verdict.RETAKE, r.scalar)))
+    return tuple(sorted(reasons, key=_gravity))
+
+
+def _gravity(reason: Reason) -> tuple[bool, bool, int]:
+    """Order reasons: what asks for a retake first, a consequence after its causes."""
+    is_consequence = reason.code is ReasonCode.LOW_DYNAMIC_RANGE
+    return reason.leads_to is not Verdict.RETAKE, is_consequence, reason.scalar
 
 
 def _size(measures: StillMeasures, profile: Profile) -> Iterator[Reason]:
@@ -153,19 +160,25 @@ def _exposure(exposure: Exposure, limits: ExposureLimits) -> Iterator[Reason]:
                 hint=f"{hint}: {100 * value:.0f} % of the picture holds no detail",
                 leads_to=Verdict.RETAKE,
             )
-    if exposure.dynamic_range_stops < limits.min_dynamic_range_stops:
-        yield Reason(
-            code=ReasonCode.LOW_DYNAMIC_RANGE,
-            measure="exposure.dynamic_range_stops",
-            value=exposure.dynamic_range_stops,
-            limit=limits.min_dynamic_range_stops,
-            scalar=scalar_at_least(exposure.dynamic_range_stops, limits.min_dynamic_range_stops),
-            hint=(
-                "look for contrast or wipe the lens: dark and bright are only "
-                f"{exposure.dynamic_range_stops:.1f} stops apart"
-            ),
-            leads_to=Verdict.RETAKE,
-        )
+
+
+def _dynamic_range(measures: StillMeasures, profile: Profile) -> Iterator[Reason]:
+    stops = measures.exposure.dynamic_range_stops
+    limit = profile.exposure.min_dynamic_range_stops
+    if stops >= limit:
+        return
+    # A wall or a clear sky has a small range by nature: there is nothing to see in it, which
+    # is missing evidence and no fault of the shot.
+    is_flat = measures.blur.missing is MissingEvidence.TOO_FEW_EDGES
+    yield Reason(
+        code=ReasonCode.LOW_DYNAMIC_RANGE,
+        measure="exposure.dynamic_range_stops",
+        value=stops,
+        limit=limit,
+        scalar=scalar_at_least(stops, limit),
+        hint=f"look for contrast or wipe the lens: dark and bright are {stops:.1f} stops apart",
+        leads_to=profile.cannot_assess.leads_to if is_flat else Verdict.RETAKE,
+    )
 
 
 def _noise(noise_sigma: float | None, profile: Profile) -> Iterator[Reason]:

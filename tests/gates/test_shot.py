@@ -122,6 +122,20 @@ def test_reasons_for_a_retake_come_first_and_the_gravest_first() -> None:
     ]
 
 
+def test_a_flat_wall_lacks_evidence_and_is_no_failed_shot() -> None:
+    """A small range without edges leads where missing evidence leads; with edges, to RETAKE."""
+    hazy = replace(GOOD, exposure=replace(WELL_EXPOSED, dynamic_range_stops=0.4))
+    wall = replace(hazy, blur=Blur.cannot_assess(MissingEvidence.TOO_FEW_EDGES, 3))
+    assert verdict_of(judge(hazy, DEFAULT)) is Verdict.RETAKE
+    assert verdict_of(judge(wall, DEFAULT)) is Verdict.CANNOT_ASSESS
+
+
+def test_the_cause_comes_before_its_consequence() -> None:
+    """A dark picture is told to seek light before it is told that it lacks contrast."""
+    dark = replace(GOOD, exposure=replace(WELL_EXPOSED, offset_ev=-4.0, dynamic_range_stops=0.0))
+    assert codes(dark) == [ReasonCode.UNDEREXPOSED, ReasonCode.LOW_DYNAMIC_RANGE]
+
+
 def test_blur_that_the_profile_tolerates_is_no_reason() -> None:
     """A lenient gate lets slight blur pass however sure it is."""
     lenient = load_profile("lenient")
