@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 from PIL.ImageFile import ImageFile
 
-from capture.errors import CorruptImageError, TruncatedImageError
+from capture.errors import CorruptImageError, ImageTooLargeError, TruncatedImageError
 from capture.images.exif import read_exif
 from capture.images.files import decode_with_pillow
 from capture.images.formats import ImageFormat, is_cut_short
@@ -79,6 +79,8 @@ def decode_jpeg(data: bytes, header: ImageFile, *, luma_only: bool) -> DecodedIm
 
 def _second_try(data: bytes, header: ImageFile, warning: str, *, luma_only: bool) -> DecodedImage:
     """Decode in spite of a harmless warning; other warnings mean damaged pixels."""
+    if "insufficient memory" in warning.lower():
+        raise ImageTooLargeError("the JPEG does not fit in memory")
     if _HARMLESS.search(warning):
         return decode_with_pillow(header, luma_only=luma_only)
     if "premature end" in warning.lower() or is_cut_short(data, ImageFormat.JPEG):
