@@ -110,7 +110,8 @@ class Dispatcher:
         self._margin = Margin()
         self._queue: FairQueue[_Ticket] = FairQueue()
         self._waiting_bytes = 0
-        self._running: dict[asyncio.Task[None], _Ticket] = {}
+        self._running: set[_Ticket] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def waiting_count(self) -> int:
@@ -214,7 +215,7 @@ class Dispatcher:
         """Return when each lane is free; one that is overdue is expected to take as long again."""
         busy_s = [
             max(ticket.estimate_s - (now_s - ticket.taken_at_s), (now_s - ticket.taken_at_s) / 2)
-            for ticket in self._running.values()
+            for ticket in self._running
         ]
         return busy_s + [0.0] * (self._pool.worker_count - len(busy_s))
 
@@ -230,9 +231,10 @@ class Dispatcher:
             except Exception as error:
                 ticket.fail(error)
                 continue
+            self._running.add(ticket)
             task = asyncio.create_task(self._run(ticket, job))
-            self._running[task] = ticket
-            task.add_done_callback(self._on_done)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _is_in_time(self, ticket: _Ticket) -> bool:
         remaining_s = ticket.order.remaining_s
@@ -248,21 +250,19 @@ class Dispatcher:
         return False
 
     async def _run(self, ticket: _Ticket, job: Job) -> None:
-        order = ticket.order
         try:
             answer = await answer_of(self._pool, job)
         except Exception as error:
             ticket.fail(error)
             return
-        now_s = time.monotonic()
-        service_s = now_s - ticket.taken_at_s
+        finally:
+            self._running.discard(ticket)
+            self._hand_over()  # the worker first: the answer can wait, its next job cannot
+        order = ticket.order
+        service_s = time.monotonic() - ticket.taken_at_s
         queue_s = ticket.taken_at_s - ticket.admitted_at_s
         self._times.observe(order.kind, order.byte_count, service_s)
         self._margin.observe(ticket.expected_s, queue_s + service_s)
         self._metrics.served(order.kind, answer, queue_s, service_s, ticket.estimate_s)
         if not ticket.result.done():
             ticket.result.set_result(Served(answer, queue_s, service_s))
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._hand_over()

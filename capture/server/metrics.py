@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
+_STAGES = ("queue", "service", "decode", "measure", "classify")
+
 
 class Metrics:
     """The counters of one server, in a registry of their own."""
@@ -30,20 +32,25 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
-        self._stages = Histogram(
+        stages = Histogram(
             "smart_capture_stage_seconds",
             "Time in each stage: queue, service (hand-over to answer), decode, measure, classify.",
             ["kind", "stage"],
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
-        self._predictions = Histogram(
+        # Looked up once: a label costs more than the observation.
+        self._stages = {
+            kind: {stage: stages.labels(kind, stage) for stage in _STAGES} for kind in JobKind
+        }
+        ratios = Histogram(
             "smart_capture_service_ratio",
             "Observed service time over the expected one, by kind.",
             ["kind"],
             buckets=(0.25, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2, 4),
             registry=self.registry,
         )
+        self._ratios = {kind: ratios.labels(kind) for kind in JobKind}
         self._tiers = Counter(
             "smart_capture_classifications",
             "Accepted pictures by model and the tier that answered.",
@@ -101,15 +108,15 @@ class Metrics:
     ) -> None:
         """Count an answered job with its times, in seconds."""
         self._answers.labels(kind, _outcome(answer)).inc()
-        self._stages.labels(kind, "queue").observe(queue_s)
-        self._stages.labels(kind, "service").observe(service_s)
-        self._predictions.labels(kind).observe(service_s / expected_s)
+        stages = self._stages[kind]
+        stages["queue"].observe(queue_s)
+        stages["service"].observe(service_s)
+        self._ratios[kind].observe(service_s / expected_s)
         if isinstance(answer, Assessment):
-            times = answer.times
-            self._stages.labels(kind, "decode").observe(times.decode_ms / 1e3)
-            self._stages.labels(kind, "measure").observe(times.measure_ms / 1e3)
+            stages["decode"].observe(answer.times.decode_ms / 1e3)
+            stages["measure"].observe(answer.times.measure_ms / 1e3)
             if answer.prediction is not None:
-                self._stages.labels(kind, "classify").observe(times.classify_ms / 1e3)
+                stages["classify"].observe(answer.times.classify_ms / 1e3)
                 self._tiers.labels(answer.prediction.model, answer.prediction.tier).inc()
 
 
