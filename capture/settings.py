@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     insecure: bool = Field(False, description="allow plaintext beyond loopback")
+    tls_certificate: Path | None = Field(None, description="PEM file; empty: plaintext")
+    tls_key: Path | None = Field(None, description="PEM file of its private key")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of those who vouch for clients; empty: any client"
+    )
     worker_count: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="worker processes"
     )

@@ -32,6 +32,13 @@ def serve(
         Path | None, typer.Option(help="Folder of model manifests, instead of those shipped.")
     ] = None,
     classify: Annotated[bool, typer.Option(help="Say what is in the accepted pictures.")] = True,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of the server's certificate.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="PEM file; only clients it vouches for are let in.")
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow plaintext beyond this machine.")
     ] = False,
@@ -54,6 +61,9 @@ def serve(
         worker_count=workers,
         default_profile=profile,
         models_folder=models,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
         insecure=insecure or None,
         metrics_port=metrics_port,
         drain_grace_s=grace,

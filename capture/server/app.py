@@ -8,6 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import grpc
 import grpc.aio
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,6 +24,7 @@ from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
 from capture.server.metrics import Metrics
 from capture.server.service import SERVICE_NAME, SmartCaptureService, add_to
+from capture.server.tls import CertificateFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,16 +85,16 @@ class Server:
             If the workers do not come up.
         """
         settings = self.settings
-        _refuse_plaintext_abroad(settings)
+        credentials = _credentials(settings)
         profiles = Profiles(settings.default_profile)
         await self.pool.start()
         try:
-            await self._listen(profiles)
+            await self._listen(profiles, credentials)
         except BaseException:
             await self.pool.close()
             raise
 
-    async def _listen(self, profiles: Profiles) -> None:
+    async def _listen(self, profiles: Profiles, credentials: grpc.ServerCredentials | None) -> None:
         settings = self.settings
         limits = AdmissionLimits(max_waiting_count=settings.max_queue_length)
         dispatcher = Dispatcher(self.pool, limits, self.metrics)
@@ -109,7 +111,11 @@ class Server:
         )
         address = f"{_bracketed(settings.host)}:{settings.port}"
         try:
-            self.port = server.add_insecure_port(address)
+            self.port = (
+                server.add_insecure_port(address)
+                if credentials is None
+                else server.add_secure_port(address, credentials)
+            )
         except RuntimeError:
             raise ConfigurationError(f"cannot listen on {address}") from None
         await server.start()
@@ -188,18 +194,27 @@ async def serve(
     return False
 
 
-def _refuse_plaintext_abroad(settings: Settings) -> None:
-    if settings.insecure or settings.host == "localhost":
-        return
-    try:
-        is_loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """Return what to encrypt with; None for plaintext, where that is allowed."""
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        return CertificateFiles(
+            settings.tls_certificate, settings.tls_key, settings.tls_client_ca
+        ).credentials()
+    if settings.tls_certificate or settings.tls_key or settings.tls_client_ca:
+        raise ConfigurationError("TLS needs both a certificate and its key")
+    if not settings.insecure and not _is_loopback(settings.host):
         raise ConfigurationError(
             f"{settings.host} is reached from outside and this server speaks plaintext; "
-            "give --insecure if that is meant"
+            "give a TLS certificate, or --insecure if that is meant"
         )
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bracketed(host: str) -> str:

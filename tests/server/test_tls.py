@@ -1,0 +1,141 @@
+"""Encrypted connections, and clients that have to show who they are."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from capture.errors import ConfigurationError
+from capture.server.app import Server
+from capture.settings import Settings
+
+OPENSSL = shutil.which("openssl")
+pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not there")
+
+
+class Authority:
+    """Signs certificates for this machine."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self._run(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2",
+        )  # fmt: skip
+
+    def sign(self, name: str) -> None:
+        """Write ``name.pem`` and ``name.key``."""
+        self._run(
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}",
+        )  # fmt: skip
+        (self.folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        self._run(
+            "x509", "-req", "-in", f"{name}.csr", "-CA", f"{self.name}.pem",
+            "-CAkey", f"{self.name}.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2",
+            "-extfile", "names",
+        )  # fmt: skip
+
+    def _run(self, *arguments: str) -> None:
+        assert OPENSSL is not None
+        subprocess.run([OPENSSL, *arguments], cwd=self.folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """An authority that has signed for a server and a client."""
+    authority = Authority(tmp_path, "authority")
+    authority.sign("server")
+    authority.sign("client")
+    return authority
+
+
+@asynccontextmanager
+async def running(folder: Path, **settings: Path) -> AsyncIterator[Server]:
+    files = {"tls_certificate": folder / "server.pem", "tls_key": folder / "server.key"}
+    # Reached from outside: with TLS that needs no further word.
+    settings_of_server = Settings(host="0.0.0.0", port=0, worker_count=1, **(files | settings))
+    server = Server(settings_of_server, classify=False)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop(0)
+
+
+async def is_let_in(server: Server, credentials: grpc.ChannelCredentials | None) -> bool:
+    address = f"localhost:{server.port}"
+    channel = (
+        grpc.aio.insecure_channel(address)
+        if credentials is None
+        else grpc.aio.secure_channel(address, credentials)
+    )
+    async with channel:
+        try:
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                return False
+            raise
+    return True
+
+
+async def test_a_client_that_trusts_the_authority_is_let_in(authority: Authority) -> None:
+    """Encrypted it works, in plaintext it does not."""
+    trust = (authority.folder / "authority.pem").read_bytes()
+    async with running(authority.folder) as server:
+        assert await is_let_in(server, grpc.ssl_channel_credentials(trust))
+        assert not await is_let_in(server, None)
+
+
+async def test_with_mutual_tls_only_vouched_clients_are_let_in(authority: Authority) -> None:
+    """A client without a certificate, or with one of another authority, stays outside."""
+    folder = authority.folder
+    trust = (folder / "authority.pem").read_bytes()
+    stranger = Authority(folder, "elsewhere")
+    stranger.sign("stranger")
+
+    def shows(name: str) -> grpc.ChannelCredentials:
+        key, chain = (folder / f"{name}.key", folder / f"{name}.pem")
+        return grpc.ssl_channel_credentials(trust, key.read_bytes(), chain.read_bytes())
+
+    async with running(folder, tls_client_ca=folder / "authority.pem") as server:
+        assert await is_let_in(server, shows("client"))
+        assert not await is_let_in(server, grpc.ssl_channel_credentials(trust))
+        assert not await is_let_in(server, shows("stranger"))
+
+
+async def test_a_renewed_certificate_is_used_without_a_restart(authority: Authority) -> None:
+    """A client that trusts only the new authority is let in once the files are replaced."""
+    folder = authority.folder
+    async with running(folder) as server:
+        renewed = Authority(folder, "renewed")
+        trust = grpc.ssl_channel_credentials((folder / "renewed.pem").read_bytes())
+        assert not await is_let_in(server, trust)
+        renewed.sign("server")
+        assert await is_let_in(server, trust)
+
+
+@pytest.mark.parametrize("missing", ["tls_key", "tls_certificate"])
+async def test_a_certificate_and_its_key_come_together(tmp_path: Path, missing: str) -> None:
+    """One without the other is a mistake, not plaintext."""
+    files = {name: tmp_path / name for name in ("tls_key", "tls_certificate") if name != missing}
+    with pytest.raises(ConfigurationError, match="both"):
+        await Server(Settings(port=0, **files), classify=False).start()
+
+
+async def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The start fails with the path."""
+    missing = tmp_path / "missing.pem"
+    settings = Settings(port=0, tls_certificate=missing, tls_key=missing)
+    with pytest.raises(ConfigurationError, match=r"missing\.pem: No such file"):
+        await Server(settings, classify=False).start()
