@@ -27,13 +27,16 @@ _MAX_SCANS = 100
 """Encoders write at most about a dozen; thousands of empty ones would take minutes."""
 
 _START_OF_SCAN = b"\xff\xda"
+_END_OF_IMAGE = 0xD9
+_RESTARTS = range(0xD0, 0xD8)
 
 # What libjpeg warns of although the picture is whole. Pillow goes on there, and still
 # notices when data is missing.
 _HARMLESS = re.compile(
-    r"extraneous bytes|bad ICC marker|unknown JFIF|unknown Adobe|subsampling|"
-    r"Premature end of JPEG file"
+    r"bad ICC marker|unknown JFIF|unknown Adobe|subsampling|Premature end of JPEG file"
 )
+_STRAY_BYTES = re.compile(r"(?P<count>\d+) extraneous bytes before marker 0x(?P<marker>\w\w)")
+_MAX_STRAY_BYTES_AT_END = 2
 
 _scratch = ScratchBuffer()
 
@@ -81,8 +84,24 @@ def _second_try(data: bytes, header: ImageFile, warning: str, *, luma_only: bool
     """Decode in spite of a harmless warning; other warnings mean damaged pixels."""
     if "insufficient memory" in warning.lower():
         raise ImageTooLargeError("the JPEG does not fit in memory")
-    if _HARMLESS.search(warning):
+    if _is_harmless(warning, data):
         return decode_with_pillow(header, luma_only=luma_only)
     if "premature end" in warning.lower() or is_cut_short(data, ImageFormat.JPEG):
         raise TruncatedImageError("the JPEG ends before its picture")
     raise CorruptImageError(f"the JPEG contradicts itself: {warning}")
+
+
+def _is_harmless(warning: str, data: bytes) -> bool:
+    """Tell whether the picture is whole in spite of a warning.
+
+    Stray bytes between the segments of a header are; those left over at the end of the
+    scan are a sign of damage, unless they are few or all zero, as some cameras pad.
+    """
+    stray = _STRAY_BYTES.search(warning)
+    if stray is None:
+        return _HARMLESS.search(warning) is not None
+    count, marker = int(stray["count"]), int(stray["marker"], 16)
+    if marker == _END_OF_IMAGE:
+        padding = bytes(count) + b"\xff\xd9"
+        return count <= _MAX_STRAY_BYTES_AT_END or padding in data
+    return marker not in _RESTARTS

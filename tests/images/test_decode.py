@@ -257,6 +257,29 @@ def test_stray_bytes_between_the_markers_of_a_jpeg_do_no_harm() -> None:
     np.testing.assert_array_equal(picture.luma, decode(data).luma)
 
 
+def test_zeros_behind_the_scan_of_a_jpeg_do_no_harm() -> None:
+    """Some cameras pad with them."""
+    data = encoded(scene(), "JPEG")
+    picture = decode(data[:-2] + bytes(40) + data[-2:])
+    np.testing.assert_array_equal(picture.luma, decode(data).luma)
+
+
+def test_a_jpeg_with_scan_left_over_is_corrupt() -> None:
+    """Where a flipped bit throws the decoder out of step, half a picture is made up."""
+    data = bytearray(encoded(scene(200, 200), "JPEG", quality=95))
+    random = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(30):
+        damaged = data.copy()
+        start = int(random.integers(len(data) // 2, len(data) - 100))
+        damaged[start : start + 64] = random.integers(0, 255, 64).astype(np.uint8).tobytes()
+        try:
+            decode(bytes(damaged))
+        except (CorruptImageError, TruncatedImageError) as error:
+            outcomes.add(type(error))
+    assert CorruptImageError in outcomes
+
+
 @pytest.mark.parametrize("data", [png_header(65536, 65536), jpeg_declaring(56321, 7789)])
 def test_absurd_sizes_are_refused_before_decoding(data: bytes) -> None:
     with pytest.raises(ImageTooLargeError, match=r"million; the limit is 1 million"):
