@@ -16,6 +16,7 @@ from capture.cli import (
     export,
     models,
     prepare,
+    replay,
     report,
     score,
     serve,
@@ -37,6 +38,7 @@ app = typer.Typer(
 
 app.command("demo")(demo.demo)
 app.command("assess")(assess.assess)
+app.command("replay")(replay.replay)
 app.command("score")(score.score)
 app.command("status")(score.status)
 app.command("report")(report.report)

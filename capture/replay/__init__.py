@@ -1,0 +1,1 @@
+"""Recorded previews through the same code as a live camera."""
