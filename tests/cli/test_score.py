@@ -56,7 +56,7 @@ def scoring(photos: Path, ledger: Path) -> Iterator[subprocess.Popen[bytes]]:
     ends_at = time.monotonic() + DEADLINE_S
     while count_of(ledger) == before and process.poll() is None:
         assert time.monotonic() < ends_at
-        time.sleep(0.005)
+        time.sleep(0.02)
     try:
         yield process
     finally:
