@@ -28,6 +28,7 @@ from capture.replay.run import replay as play
 from capture.session import Session, SessionConfig
 
 _ROWS = 16
+_PLOT_TYPES = (".png", ".jpg", ".jpeg", ".webp")
 _STYLES = {
     StabilityState.UNKNOWN: "dim",
     StabilityState.MOVING: "red",
@@ -101,6 +102,8 @@ def replay(
 
     Exit codes: 0 done, 1 some pictures could not be read, 2 wrong use or no clip.
     """
+    if plot is not None and plot.suffix.lower() not in _PLOT_TYPES:
+        raise ConfigurationError(f"--plot {plot}: give a name that ends in {_PLOT_TYPES[0]}")
     limits = load_profile(profile)
     config = SessionConfig(
         profile=limits.name,
