@@ -24,6 +24,10 @@ class JobKind(StrEnum):
 _PRIOR_S = {JobKind.STILL: 0.02, JobKind.PREVIEW: 0.004}
 _PRIOR_CLASS = (128 << 10).bit_length()
 _WEIGHT = 0.1
+# One job that hung must not have all others refused.
+_SETTLED_COUNT, _MAX_SURPRISE = 10, 4.0
+_MAX_DEVIATIONS, _MIN_DEVIATION_S = 8.0, 0.0005
+
 _MIN_RETRY_S, _MAX_RETRY_S = 0.02, 5.0
 
 
@@ -43,6 +47,8 @@ class ServiceTimes:
         means = self._means[kind]
         size_class = byte_count.bit_length()
         mean_s, count = means.get(size_class, (0.0, 0))
+        if count >= _SETTLED_COUNT:
+            took_s = min(took_s, _MAX_SURPRISE * mean_s)
         weight = max(_WEIGHT, 1 / (count + 1))
         means[size_class] = (mean_s + weight * (took_s - mean_s), count + 1)
 
@@ -75,9 +81,11 @@ class Margin:
 
     def observe(self, expected_s: float, actual_s: float) -> None:
         """Learn from one job, both times from admission to answer, in seconds."""
-        error_s = actual_s - expected_s - self._error_s
+        most_s = _MAX_DEVIATIONS * self._deviation_s
+        error_s = min(max(actual_s - expected_s - self._error_s, -most_s), most_s)
         self._error_s += error_s / 8
         self._deviation_s += (abs(error_s) - self._deviation_s) / 4
+        self._deviation_s = max(self._deviation_s, _MIN_DEVIATION_S)
 
     @property
     def slack_s(self) -> float:

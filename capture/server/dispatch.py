@@ -107,7 +107,7 @@ class Dispatcher:
         self._limits = limits
         self._metrics = metrics
         self._times = ServiceTimes()
-        self._margin = Margin()
+        self._margins = {kind: Margin() for kind in JobKind}
         self._queue: FairQueue[_Ticket] = FairQueue()
         self._waiting_bytes = 0
         self._running: set[_Ticket] = set()
@@ -148,7 +148,7 @@ class Dispatcher:
                 # It has waited so long at least: those who give up must count as late.
                 waited_s = time.monotonic() - ticket.admitted_at_s
                 if waited_s > ticket.expected_s:
-                    self._margin.observe(ticket.expected_s, waited_s)
+                    self._margins[order.kind].observe(ticket.expected_s, waited_s)
 
     def require_hope(self, caller: Hashable, remaining_s: float | None) -> None:
         """Return if at least the shortest of stills would be admitted.
@@ -159,7 +159,7 @@ class Dispatcher:
             If none would be, so that its picture need not even be read.
         """
         load = self._load(caller, time.monotonic())
-        self._check(load, remaining_s, own_s=self._times.least_s(JobKind.STILL))
+        self._check(load, JobKind.STILL, remaining_s, own_s=self._times.least_s(JobKind.STILL))
 
     def _admit(self, order: Order) -> _Ticket:
         now_s = time.monotonic()
@@ -167,6 +167,7 @@ class Dispatcher:
         estimate_s = self._times.estimate_s(order.kind, order.byte_count)
         self._check(
             load,
+            order.kind,
             order.remaining_s,
             own_s=estimate_s,
             byte_count=order.byte_count,
@@ -183,6 +184,7 @@ class Dispatcher:
     def _check(
         self,
         load: Load,
+        kind: JobKind,
         remaining_s: float | None,
         *,
         own_s: float,
@@ -194,7 +196,7 @@ class Dispatcher:
                 load,
                 self._limits,
                 own_s=own_s,
-                slack_s=self._margin.slack_s,
+                slack_s=self._margins[kind].slack_s,
                 byte_count=byte_count,
                 remaining_s=remaining_s,
                 is_counted=is_counted,
@@ -262,7 +264,7 @@ class Dispatcher:
         service_s = time.monotonic() - ticket.taken_at_s
         queue_s = ticket.taken_at_s - ticket.admitted_at_s
         self._times.observe(order.kind, order.byte_count, service_s)
-        self._margin.observe(ticket.expected_s, queue_s + service_s)
+        self._margins[order.kind].observe(ticket.expected_s, queue_s + service_s)
         self._metrics.served(order.kind, answer, queue_s, service_s, ticket.estimate_s)
         if not ticket.result.done():
             ticket.result.set_result(Served(answer, queue_s, service_s))

@@ -116,6 +116,14 @@ def test_estimates_follow_the_mix() -> None:
     assert times.estimate_s(JobKind.STILL, 100_000) == pytest.approx(0.01, rel=0.1)
 
 
+def test_one_job_that_hung_does_not_spoil_the_estimate() -> None:
+    """A worker that was stopped for ten seconds leaves the next callers a fair chance."""
+    times = ServiceTimes()
+    for took_s in [0.015] * 20 + [10.0]:
+        times.observe(JobKind.STILL, 100_000, took_s)
+    assert times.estimate_s(JobKind.STILL, 100_000) < 0.03
+
+
 def test_small_and_large_pictures_are_told_apart() -> None:
     """A preview-sized still is not expected to take as long as one of 12 MP."""
     times = ServiceTimes()
@@ -139,10 +147,27 @@ def test_there_is_an_estimate_before_the_first_job(kind: JobKind, byte_count: in
 
 
 def test_the_margin_grows_with_surprises_and_shrinks_with_calm() -> None:
-    """Four mean deviations, and the mean lateness on top."""
+    """Mean lateness and four mean deviations; calm brings it down to a few milliseconds."""
     margin = Margin()
     for _ in range(50):
         margin.observe(0.1, 0.1)
     calm_s = margin.slack_s
-    margin.observe(0.1, 0.2)
-    assert calm_s < 0.001 < 0.05 < margin.slack_s
+    for _ in range(5):
+        margin.observe(0.1, 0.2)
+    surprised_s = margin.slack_s
+    for _ in range(100):
+        margin.observe(0.1, 0.1)
+    assert calm_s < 0.005
+    assert surprised_s > 0.05
+    assert margin.slack_s < 0.005
+
+
+def test_one_job_that_hung_does_not_widen_the_margin_for_long() -> None:
+    """After ten seconds of one, a handful of others is enough."""
+    margin = Margin()
+    for _ in range(50):
+        margin.observe(0.1, 0.11)
+    margin.observe(0.1, 10.0)
+    for _ in range(5):
+        margin.observe(0.1, 0.11)
+    assert margin.slack_s < 0.05

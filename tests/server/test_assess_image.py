@@ -91,6 +91,22 @@ async def test_a_message_beyond_any_picture_is_not_read(stub: SmartCaptureAsyncS
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_a_message_that_expands_is_not_expanded_beyond_the_limit(
+    stub: SmartCaptureAsyncStub,
+) -> None:
+    """A few kB that unpack to 200 MB are refused by the size they would have."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await stub.AssessImage(request(bytes(200 << 20)), compression=grpc.Compression.Gzip)
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_giant_metadata_is_refused(stub: SmartCaptureAsyncStub, burst: list[bytes]) -> None:
+    """More than 16 kB of it never reaches the service, and the next call does."""
+    with pytest.raises(grpc.aio.AioRpcError):
+        await stub.AssessImage(request(burst[0]), metadata=(("x-giant", "x" * 100_000),))
+    assert (await stub.AssessImage(request(burst[0]))).assessment.width_px > 0
+
+
 async def test_raw_planes_that_do_not_add_up_are_refused(stub: SmartCaptureAsyncStub) -> None:
     """Absurd sizes and strides are caught by the worker, whatever they declare."""
     planes = image_pb2.Image(
