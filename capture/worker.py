@@ -149,7 +149,7 @@ def build_worker(config: WorkerConfig) -> Worker:
 
 
 def _preview(job: PreviewJob) -> PreviewMeasures:
-    decoded = decode_image(job.image, job.max_pixels)
+    decoded = decode_image(job.image, job.max_pixels, luma_only=True)
     return measure_preview(decoded.luma, job.previous)
 
 
