@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.measure.blur_features import blur_features
 from capture.measure.blur_model import BlurModel, load_blur_model
-from capture.measure.evidence import count_edges
 from capture.measure.luma import REFERENCE_LONG_EDGE_PX, LumaPlane, require_luma
 from capture.measure.measures import Blur, BlurKind, BlurTile
 from capture.measure.status import MissingEvidence
@@ -65,7 +65,8 @@ def measure_blur(luma: LumaPlane, *, explain: bool = False) -> Blur:
     reference = _at_reference(luma)
     scale = max(height, width) / max(reference.shape)
     tiles = choose_tiles(reference)
-    edge_counts = count_edges(tiles.luma)
+    features = blur_features(tiles.luma)
+    edge_counts = features.edge_counts
     edge_count = int(edge_counts.sum())
     if edge_count < MIN_EDGE_COUNT:
         empty = _explain(tiles, None, edge_counts, luma.shape, scale) if explain else ()
@@ -73,7 +74,7 @@ def measure_blur(luma: LumaPlane, *, explain: bool = False) -> Blur:
         missing = MissingEvidence.TOO_DARK if dark else MissingEvidence.TOO_FEW_EDGES
         return Blur.cannot_assess(missing, edge_count, empty)
     model = load_blur_model()
-    answer = model.judge(tiles.luma)
+    answer = model.answer(features.scalars, features.vectors)
     sigma_px = answer.sigma_px * scale
     moved = answer.motion_probability > 0.5
     return Blur(

@@ -23,10 +23,13 @@ class BlurFeatures:
         They do not change when the picture turns; NaN where there was nothing to measure.
     vectors : (v, 2) float32
         Anisotropies along 0 and 45 degrees of doubled angles; they turn with the picture.
+    edge_counts : (n,) int64
+        Edge pixels of each tile.
     """
 
     scalars: NDArray[np.float32]
     vectors: NDArray[np.float32]
+    edge_counts: NDArray[np.int64]
 
 
 def blur_features(tiles: NDArray[np.uint8]) -> BlurFeatures:
@@ -42,4 +45,5 @@ def blur_features(tiles: NDArray[np.uint8]) -> BlurFeatures:
     spectrum = spectrum_features(tiles[:MAX_SPECTRUM_TILES], noise[:MAX_SPECTRUM_TILES])
     vectors = np.concatenate([edges.vectors, spectrum.vectors])
     lengths = np.hypot(vectors[:, 0], vectors[:, 1])
-    return BlurFeatures(np.concatenate([edges.scalars, spectrum.scalars, lengths]), vectors)
+    scalars = np.concatenate([edges.scalars, spectrum.scalars, lengths])
+    return BlurFeatures(scalars, vectors, edges.counts)

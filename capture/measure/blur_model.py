@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.measure.blur_features import BlurFeatures, blur_features
+from capture.measure.blur_features import blur_features
 from capture.measure.trees import Trees
 
 MODEL_PATH = Path(__file__).with_name("blur_model.npz")
@@ -75,16 +75,16 @@ class BlurModel:
         tiles : (n, 128, 128) uint8
             Gamma-encoded luma, n >= 1.
         """
-        return self.answer(blur_features(tiles))
+        features = blur_features(tiles)
+        return self.answer(features.scalars, features.vectors)
 
-    def answer(self, features: BlurFeatures) -> BlurAnswer:
-        """Judge by the features of the tiles of one picture."""
-        scalars = features.scalars
-        turned = self.direction[:, None] * features.vectors
+    def answer(self, scalars: NDArray[np.float32], vectors: NDArray[np.float32]) -> BlurAnswer:
+        """Judge by the features of the tiles of one picture, as `BlurFeatures` has them."""
+        turned = self.direction[:, None] * vectors
         along_0, along_45 = turned.sum(0, dtype=np.float64).tolist()
-        logit = self.logit_slope * self.blurred.predict(scalars) + self.logit_offset
+        logit = self.blurred.predict(scalars)
         return BlurAnswer(
-            probability=_logistic(logit),
+            probability=_logistic(self.logit_slope * logit + self.logit_offset),
             sigma_px=max(0.0, math.exp(self.log_sigma.predict(scalars)) - SIGMA_OFFSET_PX),
             motion_probability=_logistic(self.motion.predict(scalars)),
             anisotropy=min(1.0, math.hypot(along_0, along_45)),

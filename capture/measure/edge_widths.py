@@ -7,6 +7,7 @@ order of a sum or on how memory happens to be aligned.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 _DIRECTION_COUNT = 6
 _MAX_EDGE_COUNT = 12_000
-_PERCENTILES = (2, 5, 10, 25, 50)
+_SHARES = (0.02, 0.05, 0.10, 0.25, 0.50)
 _MIN_EDGES = 12
 _MIN_RANGE = 20.0
 _MARGIN_PX = 5
@@ -25,6 +26,7 @@ _BLOCK_PX = 16
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _SHARE_OF_NOISE = (1.0, 0.3, 0.4, 0.2, 0.1)
 """What is left of white noise at full size, smoothed, and at 1/2, 1/4 and 1/8."""
+_SMOOTH = 1
 
 Scalars = list[float]
 Vectors = list[tuple[float, float]]
@@ -40,10 +42,14 @@ class EdgeFeatures:
         Width percentiles, densities and noise; they do not change when the picture turns.
     vectors : (v, 2) float32
         Anisotropies along 0 and 45 degrees of doubled angles; they turn with the picture.
+    counts : (n,) int64
+        Edge pixels of each tile, after smoothing: what the features rest on. Clear sky, fog
+        and flat walls have next to none at any ISO, a blurred photo has hundreds.
     """
 
     scalars: NDArray[np.float32]
     vectors: NDArray[np.float32]
+    counts: NDArray[np.int64]
 
 
 def edge_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> EdgeFeatures:
@@ -66,16 +72,18 @@ def edge_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> EdgeF
     """
     count, side = tiles.shape[:2]
     strip = tiles.reshape(count * side, side).astype(np.uint16) * _STEPS_PER_LEVEL
-    scalars: Scalars = [*np.percentile(noise, [10, 50, 90]).tolist()]
+    scalars: Scalars = _quantiles(np.sort(noise), (0.1, 0.5, 0.9), enough=1)
     vectors: Vectors = []
-    smooth = cv2.GaussianBlur(strip, (7, 7), 1.0)
-    layers = [(strip, 1), (smooth, 1)]
-    for scale in (2, 4, 8):
-        layers.append((cv2.pyrDown(layers[-1][0] if scale > 2 else strip), scale))
+    layers = [(strip, 1), (cv2.GaussianBlur(strip, (7, 7), 1.0), 1), (cv2.pyrDown(strip), 2)]
+    layers += [(cv2.pyrDown(layers[2][0]), 4)]
+    layers += [(cv2.pyrDown(layers[3][0]), 8)]
+    found = []
     for (layer, scale), share in zip(layers, _SHARE_OF_NOISE, strict=True):
-        edges = _find_edges(np.asarray(layer, np.uint16), count, scale, noise * share)
-        _describe(edges, scalars, vectors)
-    return EdgeFeatures(np.array(scalars, np.float32), np.array(vectors, np.float32))
+        found.append(_find_edges(np.asarray(layer, np.uint16), count, scale, noise * share))
+        _describe(found[-1], scalars, vectors)
+    return EdgeFeatures(
+        np.array(scalars, np.float32), np.array(vectors, np.float32), found[_SMOOTH].counts
+    )
 
 
 def tile_noise(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -102,7 +110,8 @@ def tile_noise(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
     response = np.abs(cv2.filter2D(strip, cv2.CV_16S, _IMMERKAER))
     rows = np.add.reduceat(response, np.arange(0, side, _BLOCK_PX), axis=1, dtype=np.int32)
     sums = rows.reshape(-1, _BLOCK_PX, side // _BLOCK_PX).sum(1).reshape(count, -1)
-    mean: NDArray[np.float64] = np.percentile(sums, 10, axis=1) / _BLOCK_PX**2
+    lowest = np.sort(sums, axis=1)[:, sums.shape[1] // 10]
+    mean = lowest / _BLOCK_PX**2
     return np.asarray(mean * np.sqrt(np.pi / 2) / 6, np.float64)
 
 
@@ -110,8 +119,7 @@ def tile_noise(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
 class _Edges:
     """Edge pixels of one scale: widths in px of the picture, doubled direction, tile."""
 
-    found_count: int
-    tile_count: int
+    counts: NDArray[np.int64]
     width: NDArray[np.float64]
     range: NDArray[np.float64]
     doubled: NDArray[np.float64]
@@ -138,16 +146,17 @@ def _find_edges(
     inside = np.zeros((height // count, side), bool)
     inside[margin:-margin, margin:-margin] = True
     found = np.flatnonzero(edges & inside)
-    found_count = len(found)
-    found = found[:: 1 + found_count // _MAX_EDGE_COUNT]
     tile = found // inside.size
+    counts = np.bincount(tile, minlength=count)
+    step = 1 + len(found) // _MAX_EDGE_COUNT
+    found, tile = found[::step], tile[::step]
     across = dx.ravel()[found].astype(np.float64), dy.ravel()[found].astype(np.float64)
     # A Sobel sum is eight times the slope per pixel.
     slope = np.hypot(*across) / (8 * _STEPS_PER_LEVEL)
     range_ = span.ravel()[found] / _STEPS_PER_LEVEL - 2.5 * noise[tile]
     width = np.clip(scale * range_ / (slope * np.sqrt(2 * np.pi)), 0.05, _WIDEST_PX)
     doubled = 2 * np.arctan2(across[1], across[0])
-    return _Edges(found_count, count, width, range_, doubled, tile, _energy(dx, dy, count, margin))
+    return _Edges(counts, width, range_, doubled, tile, _energy(dx, dy, count, margin))
 
 
 def _energy(
@@ -165,21 +174,25 @@ def _energy(
 def _describe(edges: _Edges, scalars: Scalars, vectors: Vectors) -> None:
     """Append the features of one scale."""
     width = edges.width
-    scalars.append(float(np.log1p(edges.found_count)))
-    scalars += _percentiles(width)
-    enough = len(width) >= _MIN_EDGES
-    strong = edges.range > np.percentile(edges.range, 70) if enough else np.zeros(len(width), bool)
-    scalars += _percentiles(width[strong])
+    scalars.append(float(np.log1p(edges.counts.sum())))
+    scalars += _quantiles(np.sort(width), _SHARES)
+    if len(width) >= _MIN_EDGES:
+        limit = np.partition(edges.range, int(0.7 * len(width)))[int(0.7 * len(width))]
+        scalars += _quantiles(np.sort(width[edges.range > limit]), _SHARES)
+    else:
+        scalars += [np.nan] * len(_SHARES)
     _describe_directions(edges, scalars, vectors)
     xx, yy, xy = edges.energy
     total = max(xx + yy, 1.0)
     vectors.append(((xx - yy) / total, 2 * xy / total))
+    # Pixels are in the order of their tiles, so that each tile is one slice.
+    ends = np.searchsorted(edges.tile, np.arange(len(edges.counts) + 1)).tolist()
     quarters = [
-        np.percentile(own, 25)
-        for own in (width[edges.tile == index] for index in range(edges.tile_count))
-        if len(own) >= _MIN_EDGES
+        _quantiles(np.sort(width[start:end]), (0.25,))[0]
+        for start, end in pairwise(ends)
+        if end - start >= _MIN_EDGES
     ]
-    scalars += np.percentile(quarters, [5, 20, 50]).tolist() if quarters else [np.nan] * 3
+    scalars += _quantiles(np.sort(quarters), (0.05, 0.2, 0.5), enough=1)
 
 
 def _describe_directions(edges: _Edges, scalars: Scalars, vectors: Vectors) -> None:
@@ -192,7 +205,7 @@ def _describe_directions(edges: _Edges, scalars: Scalars, vectors: Vectors) -> N
         own = edges.width[bins == index]
         density[index] = np.log1p(len(own))
         if len(own) >= _MIN_EDGES:
-            narrow[index] = np.log(np.percentile(own, 15))
+            narrow[index] = np.log(_quantiles(np.sort(own), (0.15,))[0])
     known = ~np.isnan(narrow)
     worst = float(narrow[known].max()) if known.any() else np.nan
     best = float(narrow[known].min()) if known.any() else np.nan
@@ -217,7 +230,10 @@ def _describe_directions(edges: _Edges, scalars: Scalars, vectors: Vectors) -> N
     )
 
 
-def _percentiles(width: NDArray[np.float64]) -> list[float]:
-    if len(width) < _MIN_EDGES:
-        return [np.nan] * len(_PERCENTILES)
-    return [float(value) for value in np.percentile(width, _PERCENTILES)]
+def _quantiles(
+    ordered: NDArray[np.float64], shares: tuple[float, ...], enough: int = _MIN_EDGES
+) -> list[float]:
+    """Read quantiles off sorted values; NaN where there are not enough of them."""
+    if len(ordered) < enough:
+        return [np.nan] * len(shares)
+    return [float(ordered[round(share * (len(ordered) - 1))]) for share in shares]

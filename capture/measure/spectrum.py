@@ -14,7 +14,7 @@ _BAND_EDGES = (0.02, 0.04, 0.08, 0.125, 0.18, 0.25, 0.35, 0.5)
 _ECHO_EDGES_PX = (3.0, 6.0, 12.0, 24.0, 48.0)
 """Distances between which the strongest echo and the deepest trough are sought."""
 _POWER_FLOOR = 0.05
-_TILE_PERCENTILES = (50, 80, 100)
+_TILE_SHARES = (0.5, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,9 @@ def spectrum_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> S
     means = bands[1:] / plan.band_weight[1:]
     scalars = [*np.diff(means), means[-1] - float(np.log(floor).mean())]
     falls = tile_log_power.reshape(len(tiles), -1) @ plan.falls
-    scalars += np.percentile(falls, _TILE_PERCENTILES, axis=0).ravel().tolist()
+    ordered = np.sort(falls, axis=0)
+    for share in _TILE_SHARES:
+        scalars += ordered[round(share * (len(tiles) - 1))].tolist()
     vectors = []
     for basis_0, basis_45, weight in plan.turns:
         vectors.append(

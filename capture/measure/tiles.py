@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from capture.measure.luma import LumaPlane
 
 TILE_PX = 128
-MAX_TILE_COUNT = 24
+MAX_TILE_COUNT = 16
 _SEARCH_REDUCTION = 4
 
 
