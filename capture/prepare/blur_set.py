@@ -78,7 +78,7 @@ class Capture:
 def simulate_training(
     color: NDArray[np.uint8], rng: np.random.Generator, *, count: int, crop_px: tuple[int, int]
 ) -> Iterator[Capture]:
-    """Draw captures of windows of one photo, blur sizes spread evenly on a log scale.
+    """Draw captures of windows of one photo, most of them near where blur begins to show.
 
     Parameters
     ----------
@@ -94,15 +94,15 @@ def simulate_training(
     Yields
     ------
     Capture
-        26 % sharp, 18 % composites, the rest blurred; rescaled to 0.55 to 1.15, mirrored and
+        25 % sharp, 20 % composites, the rest blurred; reduced to 0.55 at most, mirrored and
         turned at random.
     """
     for _ in range(count):
         scene = _draw_window(color, rng, crop_px)
         chance = rng.random()
-        if chance < 0.26:
+        if chance < 0.25:
             yield _capture(scene, no_blur(), rng)
-        elif chance < 0.44:
+        elif chance < 0.45:
             yield _capture_composite(scene, rng)
         else:
             yield _capture(scene, _draw_spread(rng), rng)
@@ -130,27 +130,31 @@ def simulate_benchmark(color: NDArray[np.uint8], rng: np.random.Generator) -> It
 
 
 def _draw_spread(rng: np.random.Generator) -> PointSpread:
+    """Draw a blur: half of any size on a log scale, half near where blur begins to show."""
+    near = rng.random() < 0.5
     chance = rng.random()
-    if chance < 0.40:
-        return disk(math.exp(rng.uniform(math.log(0.8), math.log(10))))
-    extent = math.exp(rng.uniform(math.log(1.5), math.log(60)))
-    if chance < 0.68:
+    if chance < 0.36:
+        low, high = (1.3, 3.5) if near else (0.8, 10.0)
+        return disk(math.exp(rng.uniform(math.log(low), math.log(high))))
+    low, high = (3.0, 12.0) if near else (1.5, 60.0)
+    extent = math.exp(rng.uniform(math.log(low), math.log(high)))
+    if chance < 0.62:
         return line(extent, rng.uniform(0, 180))
-    if chance < 0.86:
+    if chance < 0.82:
         return shake(extent, rng)
-    return shake(max(extent, 4.0), rng, dwell=True)
+    return shake(max(extent, 4.5), rng, dwell=True)
 
 
 def _draw_window(
     color: NDArray[np.uint8], rng: np.random.Generator, crop_px: tuple[int, int]
 ) -> LinearColor:
     height, width = color.shape[:2]
-    scale = rng.uniform(0.55, 1.0) if rng.random() < 0.85 else rng.uniform(1.0, 1.15)
+    scale = rng.uniform(0.55, 1.0) if rng.random() < 0.7 else 1.0
     scale = max(scale, min(1.0, 420 / min(height, width)))
     scaled = cv2.resize(
         to_linear(color),
         (round(width * scale), round(height * scale)),
-        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
+        interpolation=cv2.INTER_AREA,
     )
     height, width = scaled.shape[:2]
     x = int(rng.integers(max(1, width - crop_px[0] + 1)))

@@ -7,6 +7,7 @@ neither it nor another photo of its camera. The shipped model is then grown from
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from capture.measure.blur_features import BlurFeatures
-from capture.measure.blur_model import BlurAnswer, BlurModel
+from capture.measure.blur_model import BlurAnswer
 from capture.prepare.bases import Base, list_bases, list_skimage_bases
+from capture.prepare.blur_card import card, measure_figures
 from capture.prepare.blur_set import simulate_benchmark, simulate_training
 from capture.prepare.grow_trees import FeatureTable, grow, tabulate
 from capture.prepare.simulated_set import read_set, write_set
@@ -40,8 +41,8 @@ class Plan:
         Of everything.
     """
 
-    captures_per_photo: int = 80
-    tree_count: int = 400
+    captures_per_photo: int = 110
+    tree_count: int = 500
     seed: int = 1
 
 
@@ -80,15 +81,14 @@ def cross_validate(
     for fold in range(FOLD_COUNT):
         model = grow(training.pick(training_fold != fold), plan.seed, plan.tree_count)
         for row in np.flatnonzero(benchmark_fold == fold):
-            features = BlurFeatures(benchmark.scalars[row], benchmark.vectors[row])
-            answers[int(row)] = model.answer(features)
+            answers[int(row)] = model.answer(benchmark.scalars[row], benchmark.vectors[row])
     return tuple(answers[row] for row in range(len(answers)))
 
 
-def calibrate(
-    model: BlurModel, answers: tuple[BlurAnswer, ...], benchmark: FeatureTable
-) -> BlurModel:
-    """Set slope and offset of the logit by the cross-validated answers (Platt scaling).
+def fit_logit(answers: Sequence[BlurAnswer], benchmark: FeatureTable) -> tuple[float, float]:
+    """Return slope and offset that make the logits of cross-validated answers probabilities.
+
+    Sharp and blurred weigh alike, whatever their number in the benchmark.
 
     References
     ----------
@@ -96,11 +96,16 @@ def calibrate(
     """
     label = benchmark.column("label").astype(float)
     known = ~np.isnan(label)
-    probability = np.clip([answer.probability for answer in answers], 1e-9, 1 - 1e-9)
-    logit = np.log(probability / (1 - probability))
-    weight = np.where(label[known] == 1, 1 / (label == 1).sum(), 1 / (label == 0).sum())
-    fit = LogisticRegression(C=1e4).fit(logit[known, None], label[known], weight * known.sum())
-    return replace(model, logit_slope=float(fit.coef_[0, 0]), logit_offset=float(fit.intercept_[0]))
+    weight = np.where(label == 1, 1 / (label == 1).sum(), 1 / (label == 0).sum())[known]
+    fit = LogisticRegression(C=1e4).fit(
+        _logits(answers)[known, None], label[known], weight * known.sum() / 2
+    )
+    return float(fit.coef_[0, 0]), float(fit.intercept_[0])
+
+
+def _logits(answers: Sequence[BlurAnswer]) -> NDArray[np.float64]:
+    probability = np.clip([answer.probability for answer in answers], 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(probability / (1 - probability)), np.float64)
 
 
 def train_blur(corpus: Path | None, work_folder: Path, model_path: Path, plan: Plan) -> None:
@@ -120,9 +125,18 @@ def train_blur(corpus: Path | None, work_folder: Path, model_path: Path, plan: P
     bases = list_training_bases(corpus)
     training, benchmark = draw_tables(bases, work_folder, plan)
     answers = cross_validate(training, benchmark, plan)
+    slope, offset = fit_logit(answers, benchmark)
     model = grow(training, plan.seed, plan.tree_count)
-    model = calibrate(model, answers, benchmark)
-    model.write(model_path)
+    replace(model, logit_slope=slope, logit_offset=offset).write(model_path)
+    probability = 1 / (1 + np.exp(-(slope * _logits(answers) + offset)))
+    calibrated = [
+        replace(answer, probability=float(value))
+        for answer, value in zip(answers, probability, strict=True)
+    ]
+    figures = measure_figures(calibrated, benchmark)
+    model_path.with_suffix(".md").write_text(
+        card(figures, len(bases), len(training.truth), plan.seed), encoding="utf-8"
+    )
 
 
 def _folds(cameras: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -58,6 +58,20 @@ def angle_error_deg(estimated_deg: Floats, true_deg: Floats) -> Floats:
     return np.asarray(np.minimum(difference, 180 - difference), np.float64)
 
 
+def rank_correlation(estimated: Floats, true: Floats) -> float:
+    """Return Spearman's correlation of two rows without ties in the truth; NaN below 3."""
+    if len(true) < 3 or np.isnan(estimated).any():
+        return float("nan")
+    return float(np.corrcoef(_average_ranks(estimated), _average_ranks(true))[0, 1])
+
+
+def _average_ranks(values: Floats) -> Floats:
+    ordered = np.sort(values)
+    low = np.searchsorted(ordered, values, side="left")
+    high = np.searchsorted(ordered, values, side="right")
+    return np.asarray((low + high) / 2, np.float64)
+
+
 def scene_interval(
     figure: Callable[[NDArray[np.int64]], float],
     scenes: NDArray[np.str_],

@@ -88,9 +88,9 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
         learning_rate=0.06, max_leaf_nodes=10, l2_regularization=1.0, **shape
     ).fit(table.scalars[wide], table.column("cause")[wide] != "disk")
     return BlurModel(
-        _to_trees(blurred),
-        _to_trees(log_sigma),
-        _to_trees(motion),
+        to_trees(blurred),
+        to_trees(log_sigma),
+        to_trees(motion),
         _fit_direction(table, sigma),
         1.0,
         0.0,
@@ -112,9 +112,10 @@ def _fit_direction(table: FeatureTable, sigma: NDArray[np.float64]) -> NDArray[n
     return weights.astype(np.float32)
 
 
-def _to_trees(
+def to_trees(
     grown: HistGradientBoostingClassifier | HistGradientBoostingRegressor,
 ) -> Trees:
+    """Turn a grown ensemble into arrays that need no library."""
     nodes = [stage[0].nodes for stage in grown._predictors]
     size = max(len(tree) for tree in nodes)
     shape = (len(nodes), size)
