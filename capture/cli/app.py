@@ -20,6 +20,7 @@ from capture.cli import (
     report,
     score,
     serve,
+    status,
 )
 from capture.cli.exits import ExitCode
 from capture.errors import SmartCaptureError
@@ -40,7 +41,7 @@ app.command("demo")(demo.demo)
 app.command("assess")(assess.assess)
 app.command("replay")(replay.replay)
 app.command("score")(score.score)
-app.command("status")(score.status)
+app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)

@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import ColumnElement, func
 
 from capture.archive.export import FORMATS, NOT_JUDGED, SortedOut, export_rows, sort_out
-from capture.cli.score import LEDGER_HELP
+from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError
 from capture.gates.verdict import Verdict
 from capture.ledger.ledger import open_ledger

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from capture.archive.containers import picture_at
-from capture.cli.score import LEDGER_HELP
+from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.ledger.ledger import open_ledger
 from capture.review.findings import gather

@@ -7,11 +7,8 @@ import json
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from threading import Event
 from typing import Annotated, Any
@@ -29,7 +26,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from capture import __version__
@@ -39,14 +35,12 @@ from capture.archive.run import ArchiveRun
 from capture.archive.sources import STDIN, Sources, spooled
 from capture.archive.tally import Effort, Tally
 from capture.cli.exits import ExitCode
+from capture.cli.status import LEDGER_HELP, STYLES
+from capture.errors import LedgerError
 from capture.gates.profile import load_profile
-from capture.ledger.ledger import Ledger, Outcome, open_ledger
-from capture.ledger.rows import Row
+from capture.ledger.ledger import Ledger, open_ledger
 from capture.pool import worker_pool
 from capture.settings import Settings, load_settings
-
-LEDGER_HELP = "A SQLite file, or a database URL such as postgresql://host/name."
-STYLES = {"ACCEPT": "green", "RETAKE": "red", "CANNOT_ASSESS": "yellow"}
 
 
 class EngineName(StrEnum):
@@ -74,7 +68,7 @@ def score(
         list[str],
         typer.Argument(
             help="Files, folders, globs, zip and tar files; - reads a list of them from stdin.",
-            metavar="SOURCE...",
+            metavar="SOURCE",
         ),
     ],
     ledger: Annotated[str, typer.Option(help=LEDGER_HELP, metavar="FILE")],
@@ -125,29 +119,19 @@ def score(
         )
         judging = Judging(limits, __version__, classify, retry_failed, opened.max_pixels_of)
         progress = stack.enter_context(_progress(hidden=quiet or json_))
-        summary = asyncio.run(_score(pictures, opened, judging, engine, settings, run_id, progress))
+        try:
+            summary = asyncio.run(
+                _score(pictures, opened, judging, engine, settings, run_id, progress)
+            )
+        except LedgerError as error:
+            raise LedgerError(
+                f"{error}; what was committed stays, and the same command goes on from there"
+            ) from error
     if json_:
         print(json.dumps(_json_of(summary, ledger), indent=2))
     elif not quiet:
         _print(summary, ledger)
     raise typer.Exit(_exit_code(summary))
-
-
-def status(
-    ledger: Annotated[str, typer.Argument(help=LEDGER_HELP)],
-    json_: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
-) -> None:
-    """Show how a ledger stands: pictures by verdict and reason, failures, runs."""
-    with open_ledger(ledger, create=False) as opened:
-        outcomes, runs = opened.outcomes(), opened.runs()
-    if json_:
-        print(json.dumps(_json_of_status(outcomes, runs), indent=2))
-        return
-    console = Console()
-    for table in _tables_of(outcomes):
-        console.print(table)
-    if runs and runs[0]["finished_at"] is None:
-        console.print("The last run was stopped before its end: the same command goes on.")
 
 
 async def _score(
@@ -288,56 +272,3 @@ def _exit_code(summary: Summary) -> ExitCode:
     if not summary.is_complete:
         return ExitCode.INTERRUPTED
     return ExitCode.SOME_UNREADABLE if summary.tally.failures else ExitCode.DONE
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Pictures by verdict, by each of their reasons, and by why they were not judged."""
-
-    verdicts: Counter[str]
-    reasons: Counter[str]
-    failures: Counter[str]
-
-
-def _counts_of(outcomes: list[Outcome]) -> _Counts:
-    counts = _Counts(Counter(), Counter(), Counter())
-    for outcome in outcomes:
-        if outcome.verdict is None:
-            counts.failures[outcome.status] += outcome.count
-        else:
-            counts.verdicts[outcome.verdict] += outcome.count
-        for code in outcome.reason_codes:
-            counts.reasons[code] += outcome.count
-    return counts
-
-
-def _tables_of(outcomes: list[Outcome]) -> Iterator[Table]:
-    counts = _counts_of(outcomes)
-    pictures = Table("pictures", "verdict", box=None)
-    for verdict, count in counts.verdicts.most_common():
-        pictures.add_row(f"{count:,}", f"[{STYLES[verdict]}]{verdict}[/]")
-    pictures.add_row(f"{counts.failures.total():,}", "[magenta]not judged[/]")
-    yield pictures
-    for title, counter in (("reason", counts.reasons), ("why not judged", counts.failures)):
-        if counter:
-            table = Table("pictures", title, box=None)
-            for name, count in counter.most_common():
-                table.add_row(f"{count:,}", name)
-            yield table
-
-
-def _json_of_status(outcomes: list[Outcome], runs: list[Row]) -> dict[str, Any]:
-    counts = _counts_of(outcomes)
-    return {
-        "picture_count": sum(outcome.count for outcome in outcomes),
-        "verdicts": dict(sorted(counts.verdicts.items())),
-        "failures": dict(sorted(counts.failures.items())),
-        "reasons": dict(sorted(counts.reasons.items())),
-        "runs": [
-            run | {key: _iso(run[key]) for key in ("started_at", "finished_at")} for run in runs
-        ],
-    }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.replace(tzinfo=UTC).isoformat()
