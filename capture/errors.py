@@ -22,6 +22,9 @@ A poor photo is a verdict, never one of these. An exception means: could not jud
     |-- LedgerError                 the database cannot be opened, read or written
     |-- SessionError                a camera session broke the protocol
     |-- OverloadedError             refused at once; carries when to come back
+    |-- UnauthenticatedError        who calls did not say who it is, or nobody knows it
+    |-- PermissionDeniedError       who calls is known, and may not do this
+    |-- IdleTimeoutError            nothing came for too long
     `-- DrainingError               the server is going down; another one will answer
 
 Nothing here knows gRPC: ``capture.server.status`` maps classes to status codes, and a
@@ -150,3 +153,15 @@ class OverloadedError(SmartCaptureError):
 
 class DrainingError(SmartCaptureError):
     """The server is going down and takes nothing new; another one will answer."""
+
+
+class UnauthenticatedError(SmartCaptureError):
+    """Who calls did not say who it is, or nobody knows it."""
+
+
+class PermissionDeniedError(SmartCaptureError):
+    """Who calls is known, and may not do this."""
+
+
+class IdleTimeoutError(SmartCaptureError):
+    """Nothing came, or nothing was read, for too long; the place is for somebody else."""
