@@ -35,6 +35,19 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = Field(
         None, description="PEM file of those who vouch for clients; empty: any client"
     )
+    tokens_file: Path | None = Field(
+        None, description="TOML file of bearer tokens; empty: any caller"
+    )
+    max_session_count: int = Field(1024, ge=1, description="camera sessions that may be open")
+    max_sessions_per_client: int = Field(
+        256, ge=1, description="camera sessions that one client may have open"
+    )
+    max_calls_per_client: int = Field(
+        512, ge=1, description="calls with pictures that one client may have open"
+    )
+    idle_timeout_s: float = Field(
+        600.0, gt=0, description="a stream on which nothing moves for so long ends, in seconds"
+    )
     worker_count: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="worker processes"
     )
@@ -44,6 +57,7 @@ class Settings(BaseSettings):
     memory_limit_mb: int = Field(4096, ge=512, description="address space a worker may use, in MiB")
     max_queue_length: int = Field(64, ge=1, description="jobs that may wait for a worker")
     default_profile: str = Field("default", description="profile name, or path of a TOML file")
+    classify: bool = Field(True, description="say what is in the pictures that are accepted")
     models_folder: Path | None = Field(None, description="model manifests; empty: those shipped")
     drain_grace_s: float = Field(10.0, ge=0, description="time to finish at shutdown, in seconds")
     metrics_port: int | None = Field(

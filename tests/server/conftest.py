@@ -43,7 +43,7 @@ def width_of(data: bytes) -> int:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def server() -> AsyncIterator[Server]:
     """A running server with two workers, without a classifier."""
-    server = Server(Settings(port=0, worker_count=2, drain_grace_s=5.0), classify=False)
+    server = Server(Settings(classify=False, port=0, worker_count=2, drain_grace_s=5.0))
     await server.start()
     yield server
     await server.stop(0)

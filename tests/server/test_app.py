@@ -39,7 +39,7 @@ async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
 
 @asynccontextmanager
 async def running(**settings: object) -> AsyncIterator[Server]:
-    server = Server(Settings(port=0, worker_count=1, **settings), classify=False)  # type: ignore[arg-type]
+    server = Server(Settings(classify=False, port=0, worker_count=1, **settings))  # type: ignore[arg-type]
     await server.start()
     try:
         yield server
@@ -130,7 +130,7 @@ async def test_metrics_are_told_to_prometheus(burst: list[bytes]) -> None:
 async def test_plaintext_stays_on_this_machine(host: str) -> None:
     """Listening for others without encryption has to be asked for."""
     with pytest.raises(ConfigurationError, match="--insecure"):
-        await Server(Settings(host=host, port=0), classify=False).start()
+        await Server(Settings(classify=False, host=host, port=0)).start()
 
 
 async def test_plaintext_for_others_can_be_asked_for() -> None:
@@ -142,7 +142,7 @@ async def test_plaintext_for_others_can_be_asked_for() -> None:
 async def test_a_default_profile_that_is_not_there_prevents_the_start() -> None:
     """It is found before any client is let in."""
     with pytest.raises(ProfileError):
-        await Server(Settings(port=0, default_profile="nope"), classify=False).start()
+        await Server(Settings(classify=False, port=0, default_profile="nope")).start()
 
 
 async def test_sigterm_finishes_what_is_in_hand(good: bytes) -> None:

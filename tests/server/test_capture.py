@@ -363,11 +363,11 @@ async def test_whatever_a_client_sends_is_answered(
 
 
 async def test_idle_sessions_cost_little(server: Server, burst: list[bytes]) -> None:
-    """Three hundred of them leave a call its answer and the front its memory."""
+    """Two hundred of them leave a call its answer and the front its memory."""
     before_kb = _resident_kb()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub = SmartCaptureStub(channel)
-        idle = [await camera(stub) for _ in range(300)]
+        idle = [await camera(stub) for _ in range(200)]
         request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
         assert (await stub.AssessImage(request)).assessment.width_px > 0
         # Both ends of the sessions live in this process.

@@ -63,8 +63,10 @@ def authority(tmp_path: Path) -> Authority:
 async def running(folder: Path, **settings: Path) -> AsyncIterator[Server]:
     files = {"tls_certificate": folder / "server.pem", "tls_key": folder / "server.key"}
     # Reached from outside: with TLS that needs no further word.
-    settings_of_server = Settings(host="0.0.0.0", port=0, worker_count=1, **(files | settings))
-    server = Server(settings_of_server, classify=False)
+    settings_of_server = Settings(
+        classify=False, host="0.0.0.0", port=0, worker_count=1, **(files | settings)
+    )
+    server = Server(settings_of_server)
     await server.start()
     try:
         yield server
@@ -130,12 +132,12 @@ async def test_a_certificate_and_its_key_come_together(tmp_path: Path, missing: 
     """One without the other is a mistake, not plaintext."""
     files = {name: tmp_path / name for name in ("tls_key", "tls_certificate") if name != missing}
     with pytest.raises(ConfigurationError, match="both"):
-        await Server(Settings(port=0, **files), classify=False).start()
+        await Server(Settings(classify=False, port=0, **files)).start()
 
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The start fails with the path."""
     missing = tmp_path / "missing.pem"
-    settings = Settings(port=0, tls_certificate=missing, tls_key=missing)
+    settings = Settings(classify=False, port=0, tls_certificate=missing, tls_key=missing)
     with pytest.raises(ConfigurationError, match=r"missing\.pem: No such file"):
-        await Server(settings, classify=False).start()
+        await Server(settings).start()

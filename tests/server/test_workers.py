@@ -24,8 +24,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def server() -> AsyncIterator[Server]:
     """A server whose jobs may take one second, not ten."""
-    settings = Settings(port=0, worker_count=2, job_timeout_s=1.0)
-    server = Server(settings, classify=False)
+    settings = Settings(classify=False, port=0, worker_count=2, job_timeout_s=1.0)
+    server = Server(settings)
     await server.start()
     yield server
     await server.stop(0)

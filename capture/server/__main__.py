@@ -1,0 +1,44 @@
+"""The server as a program; ``smart-capture serve`` becomes it.
+
+Its settings come from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvloop
+
+from capture.errors import SmartCaptureError
+from capture.server.app import Server, serve
+from capture.server.log import configure_log
+from capture.settings import load_settings
+from inference.errors import InferenceError
+
+_DRAINED, _CUT_SHORT, _CANNOT_START = 0, 1, 2
+
+
+def main() -> int:
+    """Serve until told to end, and return the exit code."""
+    try:
+        settings = load_settings()
+        configure_log(settings.log_level)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            is_drained = runner.run(serve(settings, _announce))
+    except (SmartCaptureError, InferenceError) as error:
+        print(f"smart-capture: {error}", file=sys.stderr)
+        return _CANNOT_START
+    return _DRAINED if is_drained else _CUT_SHORT
+
+
+def _announce(server: Server) -> None:
+    print(
+        f"listening on {server.settings.host}:{server.port} with "
+        f"{server.pool.worker_count} workers, profile {server.settings.default_profile}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
