@@ -12,6 +12,7 @@ import typer
 from capture.archive.containers import picture_at
 from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
+from capture.ledger.database import name_of
 from capture.ledger.ledger import open_ledger
 from capture.review.findings import gather
 from capture.review.page import write_page
@@ -37,7 +38,7 @@ def report(
         findings = gather(opened)
     paths = dict.fromkeys(row["path"] for row in findings.pictures())
     thumbnails = asyncio.run(thumbnails_of(paths, _read, worker_count=settings.worker_count))
-    name = ledger.rpartition("@")[2] if "://" in ledger else Path(ledger).name
+    name = name_of(ledger).rpartition("/")[2]
     page = write_page(findings, thumbnails, name=name, made_at=datetime.now(UTC))
     try:
         output.write_text(page, encoding="utf-8")

@@ -38,6 +38,7 @@ from capture.cli.exits import ExitCode
 from capture.cli.status import LEDGER_HELP, STYLES
 from capture.errors import LedgerError
 from capture.gates.profile import load_profile
+from capture.ledger.database import name_of
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.pool import worker_pool
 from capture.settings import Settings, load_settings
@@ -128,9 +129,9 @@ def score(
                 f"{error}; what was committed stays, and the same command goes on from there"
             ) from error
     if json_:
-        print(json.dumps(_json_of(summary, ledger), indent=2))
+        print(json.dumps(_json_of(summary, name_of(ledger)), indent=2))
     elif not quiet:
-        _print(summary, ledger)
+        _print(summary, name_of(ledger))
     raise typer.Exit(_exit_code(summary))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,33 +13,24 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import (
-    URL,
     ColumnElement,
     Connection,
     CursorResult,
     Engine,
     Select,
-    Table,
     bindparam,
-    create_engine,
-    event,
     func,
     insert,
-    make_url,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from capture.errors import LedgerError
 from capture.gates.profile import Profile
-from capture.ledger.migrations import migrate
+from capture.ledger.database import connect, named_errors, upsert
+from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import outcome_counts
 from capture.ledger.rows import JUDGED_COLUMNS, Row
 from capture.ledger.schema import assessments, profiles, runs
-
-BUSY_TIMEOUT_S = 60.0
 
 # Asked for every picture: building it anew would cost more than the answer.
 _AT_PATHS = select(assessments).where(assessments.c.path.in_(bindparam("paths", expanding=True)))
@@ -49,6 +39,11 @@ _SAME_BYTES = (
     .where(assessments.c.sha256 == bindparam("sha256"))
     .order_by(assessments.c.path)
     .limit(8)
+)
+_JUDGE = (
+    update(assessments)
+    .where(assessments.c.path == bindparam("at_path"))
+    .values({name: bindparam(name) for name in (*JUDGED_COLUMNS, "run_id")})
 )
 
 
@@ -72,13 +67,6 @@ class Outcome:
     verdict: str | None
     reason_codes: tuple[str, ...]
     count: int
-
-
-_JUDGE = (
-    update(assessments)
-    .where(assessments.c.path == bindparam("at_path"))
-    .values({name: bindparam(name) for name in (*JUDGED_COLUMNS, "run_id")})
-)
 
 
 class Ledger:
@@ -194,7 +182,7 @@ class Ledger:
                 # By path, so that two machines lock rows in one order and never each other out.
                 ordered = sorted(rows, key=itemgetter("path"))
                 stamped = [row | {"run_id": run_id} for row in ordered]
-                connection.execute(_upsert(assessments, "path", connection), stamped)
+                connection.execute(upsert(assessments, "path", connection), stamped)
             _count(connection, run_id, scored_count=scored_count, reused_count=reused_count)
 
     def put_judgements(self, run_id: int, rows: Sequence[Row]) -> None:
@@ -323,16 +311,16 @@ class Ledger:
             "name": sections.pop("name"),
             "limits": sections,
         }
-        connection.execute(_upsert(profiles, "sha256", connection), [row])
+        connection.execute(upsert(profiles, "sha256", connection), [row])
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _named_errors(), self.engine.connect() as connection:
+        with named_errors(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _named_errors(), self._writer.begin() as connection:
+        with named_errors(), self._writer.begin() as connection:
             yield connection
 
 
@@ -351,54 +339,14 @@ def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
     LedgerError
         If it cannot be opened, is no ledger, or was written by a newer program.
     """
-    url = _url_of(place)
-    file = url.database if url.get_backend_name() == "sqlite" else None
-    if file and not create and not Path(file).is_file():
-        raise LedgerError(f"no ledger at {file}")
-    with _named_errors():
-        try:
-            engine = create_engine(url, json_serializer=_json)
-        except ImportError as error:
-            raise LedgerError(f"{url.drivername} needs the package {error.name}") from error
-        if file is not None:
-            _set_up_sqlite(engine)
-        with engine.execution_options(writes=True).begin() as connection:
-            migrate(connection)
+    engine = connect(place, create=create)
+    with named_errors():
+        with engine.connect() as connection:
+            current = is_current(connection)
+        if not current:
+            with engine.execution_options(writes=True).begin() as connection:
+                migrate(connection)
     return Ledger(engine)
-
-
-def _url_of(place: str | Path) -> URL:
-    if isinstance(place, Path) or "://" not in place:
-        return URL.create("sqlite", database=str(place))
-    try:
-        return make_url(place)
-    except ArgumentError as error:
-        raise LedgerError(f"no database URL: {place}") from error
-
-
-def _set_up_sqlite(engine: Engine) -> None:
-    """Let readers in while a batch is written, and make every batch all or nothing.
-
-    The driver's own transactions would leave table creation out, so it gets none, and
-    SQLAlchemy's begin is passed on as it is.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout = {int(1000 * BUSY_TIMEOUT_S)}",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "foreign_keys = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that reads before it writes would fail, not wait, beside another.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _count(connection: Connection, run_id: int, *, scored_count: int, reused_count: int) -> None:
@@ -410,30 +358,6 @@ def _count(connection: Connection, run_id: int, *, scored_count: int, reused_cou
             reused_count=runs.c.reused_count + reused_count,
         )
     )
-
-
-def _upsert(table: Table, key: str, connection: Connection) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    return statement.on_conflict_do_update(
-        index_elements=[key],
-        set_={column.name: statement.excluded[column.name] for column in table.columns},
-    )
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except NoSuchModuleError as error:
-        raise LedgerError(f"no such kind of database: {error}") from error
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise LedgerError(f"ledger: {cause}") from error
 
 
 def _as_rows(found: CursorResult[*tuple[Any, ...]]) -> Iterator[Row]:

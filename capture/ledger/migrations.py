@@ -23,6 +23,13 @@ def latest_version() -> int:
     return max(MIGRATIONS, default=FIRST_VERSION)
 
 
+def is_current(connection: Connection) -> bool:
+    """Say whether the tables are those of this version, without waiting for writers."""
+    if not inspect(connection).has_table(ledger_version.name):
+        return False
+    return connection.scalar(select(ledger_version.c.version)) == latest_version()
+
+
 def migrate(connection: Connection) -> None:
     """Create the tables in an empty database, or bring older ones forward.
 

@@ -9,6 +9,7 @@ import pytest
 
 from capture.errors import LedgerError
 from capture.gates.profile import load_profile
+from capture.ledger.database import name_of
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.ledger.rows import Row, row_of_unjudged
 from capture.ledger.schema import assessments
@@ -136,6 +137,14 @@ def test_a_place_that_cannot_be_opened_is_named(place: str, tmp_path: Path) -> N
     """A bad URL and a missing folder are errors of the ledger, not of its library."""
     with pytest.raises(LedgerError):
         open_ledger(place if "://" in place else tmp_path / place)
+
+
+def test_a_password_is_never_shown() -> None:
+    """A URL is printed without it; a path is printed as it is."""
+    shown = name_of("postgresql://me:secret@host/archive")
+    assert "secret" not in shown
+    assert "host/archive" in shown
+    assert name_of("a@b/run.db") == "a@b/run.db"
 
 
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
