@@ -21,6 +21,7 @@ from capture.cli import (
     score,
     serve,
     status,
+    token,
 )
 from capture.cli.exits import ExitCode
 from capture.errors import SmartCaptureError
@@ -47,6 +48,7 @@ app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)
 app.command("conformance")(conformance.conformance)
+app.add_typer(token.app, name="token")
 app.add_typer(models.app, name="models")
 app.add_typer(prepare.app, name="prepare")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from capture.assessment import Assessment
+from capture.client.access import stub_of
 from capture.client.answers import read_assessment
 from capture.client.errors import error_of_call
 from capture.client.pictures import Picture, encoded_image
@@ -17,7 +18,6 @@ from capture.client.pipeline import PictureAnswer, Pipeline
 from capture.client.session import RECONNECT_FOR_S, AsyncSession
 from capture.session import SessionConfig
 from capture.v1 import smart_capture_pb2
-from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 from capture.wire.images import MAX_IMAGE_BYTES, image_to_wire
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ class AsyncClient:
     target : str
         Where the server is, as ``host:port`` or any other name that gRPC resolves.
     credentials : grpc.ChannelCredentials, optional
-        For TLS; without them the connection is plain.
+        For TLS, see `grpc.ssl_channel_credentials`; without them the connection is plain.
+    token : str, optional
+        Shown to servers that ask for one. Whoever can read the connection can take it, so
+        give it together with `credentials` unless the server is on this machine.
     timeout_s : float
         Time a single picture may take, waits and retries included.
     reconnect_for_s : float
@@ -73,11 +76,13 @@ class AsyncClient:
         target: str = DEFAULT_TARGET,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         timeout_s: float = 30.0,
         reconnect_for_s: float = RECONNECT_FOR_S,
     ) -> None:
         self._target = target
         self._credentials = credentials
+        self._token = token
         self._timeout_s = timeout_s
         self._reconnect_for_s = reconnect_for_s
         self._channel: grpc.aio.Channel | None = None
@@ -238,7 +243,7 @@ class AsyncClient:
     def _stub(self) -> SmartCaptureAsyncStub:
         if self._channel is None:
             raise RuntimeError("use the client as a with block")
-        return SmartCaptureStub(self._channel)
+        return stub_of(self._channel, self._token)
 
 
 def _options(

@@ -7,6 +7,8 @@
     |-- ProfileError, SessionError    the request cannot be used
     |-- OverloadedError               too busy, even after the waits that the server asked for
     |-- DrainingError                 it is going down
+    |-- UnauthenticatedError, PermissionDeniedError    the token is not known, or not good for this
+    |-- IdleTimeoutError              nothing was sent for so long that the server hung up
     `-- ServerError                   the server, or the way to it
         |-- ServerUnreachableError        no answer from there
         |-- AnswerTooLateError            the deadline passed
@@ -20,11 +22,14 @@ import grpc
 from capture import errors
 from capture.errors import (
     DrainingError,
+    IdleTimeoutError,
     ImageError,
     OverloadedError,
+    PermissionDeniedError,
     ProfileError,
     SessionError,
     SmartCaptureError,
+    UnauthenticatedError,
 )
 
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
@@ -132,4 +137,7 @@ _KINDS: dict[str, type[SmartCaptureError]] = {
     "UNKNOWN_PROFILE": ProfileError,
     "SESSION_PROTOCOL": SessionError,
     "DRAINING": DrainingError,
+    "UNAUTHENTICATED": UnauthenticatedError,
+    "PERMISSION_DENIED": PermissionDeniedError,
+    "IDLE": IdleTimeoutError,
 }

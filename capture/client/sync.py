@@ -171,7 +171,7 @@ class Client(_Facade[AsyncClient]):
 
     Parameters
     ----------
-    target, credentials, timeout_s, reconnect_for_s
+    target, credentials, token, timeout_s, reconnect_for_s
         As of `AsyncClient`.
     """
 
@@ -180,12 +180,14 @@ class Client(_Facade[AsyncClient]):
         target: str = DEFAULT_TARGET,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         timeout_s: float = 30.0,
         reconnect_for_s: float = RECONNECT_FOR_S,
     ) -> None:
         inner = AsyncClient(
             target,
             credentials=credentials,
+            token=token,
             timeout_s=timeout_s,
             reconnect_for_s=reconnect_for_s,
         )

@@ -18,13 +18,15 @@ from prometheus_client import start_http_server
 
 from capture.errors import ConfigurationError
 from capture.pool import worker_pool
+from capture.server.access import TokenGuard
 from capture.server.admission import AdmissionLimits
 from capture.server.calls import Drain, ended
 from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
 from capture.server.metrics import Metrics
-from capture.server.service import SERVICE_NAME, SmartCaptureService, add_to
+from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
+from capture.server.tokens import TokenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +45,17 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Connections that do nothing: never greeting, or long without a call.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.max_allowed_incoming_connections", 4096),
+    ("grpc.max_concurrent_streams", 1024),
     # Two servers on one port: how a new one takes over from an old one.
     ("grpc.so_reuseport", 1),
 )
+
+_MAX_CALL_COUNT = 8192
+"""Open calls of every kind: the end of memory, far beyond the limits of the settings."""
 
 _LOG = structlog.get_logger("capture.server")
 
@@ -57,14 +67,16 @@ class Server:
     ----------
     settings : Settings
         Where to listen, and every limit.
+    classify : bool
+        Load the classifier; without it accepted pictures have no labels.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, classify: bool = True) -> None:
         self.settings = settings
         self.port = 0
         """Where it listens once it has started."""
         self.metrics = Metrics()
-        self.pool: LanePool = worker_pool(settings, classify=settings.classify)
+        self.pool: LanePool = worker_pool(settings, classify=classify)
         self.drain = Drain()
         self._health = health_aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
@@ -84,20 +96,41 @@ class Server:
         """
         settings = self.settings
         credentials = _credentials(settings)
+        tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
         profiles = Profiles(settings.default_profile)
         await self.pool.start()
         try:
-            await self._listen(profiles, credentials)
+            await self._listen(profiles, credentials, tokens)
         except BaseException:
             await self.pool.close()
             raise
 
-    async def _listen(self, profiles: Profiles, credentials: grpc.ServerCredentials | None) -> None:
+    async def _listen(
+        self,
+        profiles: Profiles,
+        credentials: grpc.ServerCredentials | None,
+        tokens: TokenFile | None,
+    ) -> None:
         settings = self.settings
         limits = AdmissionLimits(max_waiting_count=settings.max_queue_length)
         dispatcher = Dispatcher(self.pool, limits, self.metrics)
-        server = grpc.aio.server(options=_OPTIONS)
-        add_to(server, SmartCaptureService(dispatcher, profiles, self.drain, self.metrics))
+        service = SmartCaptureService(
+            dispatcher,
+            profiles,
+            self.drain,
+            self.metrics,
+            CallLimits(
+                max_session_count=settings.max_session_count,
+                max_sessions_per_client=settings.max_sessions_per_client,
+                max_calls_per_client=settings.max_calls_per_client,
+                idle_timeout_s=settings.idle_timeout_s,
+            ),
+        )
+        guards = [TokenGuard(tokens, self.metrics)] if tokens is not None else []
+        server = grpc.aio.server(
+            interceptors=guards, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
+        )
+        add_to(server, service)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (
@@ -151,7 +184,9 @@ class Server:
         await self.pool.close()
 
 
-async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> bool:
+async def serve(
+    settings: Settings, on_listening: Callable[[Server], None], *, classify: bool = True
+) -> bool:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.
 
     Parameters
@@ -172,7 +207,7 @@ async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> b
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number)
-    server = Server(settings)
+    server = Server(settings, classify=classify)
     await server.start()
     on_listening(server)
     received = await signals.get()

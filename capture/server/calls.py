@@ -6,18 +6,21 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc.aio
 import structlog
+from google.protobuf.message import Message
 
+from capture.errors import IdleTimeoutError
 from capture.server.metrics import Metrics
 from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+Received = TypeVar("Received")
 
 _PROCESS_ID = secrets.token_hex(4)
 _CALL_NUMBERS = itertools.count(1)
@@ -65,6 +68,20 @@ class Call:
         self.metrics.failed(refusal.row.code)
         return refusal
 
+    async def write_within(self, message: Message, timeout_s: float) -> None:
+        """Send a message of a stream.
+
+        Raises
+        ------
+        IdleTimeoutError
+            If the client leaves its answers unread for so long, in seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.context.write(message)
+        except TimeoutError:
+            raise IdleTimeoutError(f"no answer was read for {timeout_s:g} s") from None
+
     async def abort(self, refusal: Refusal) -> NoReturn:
         """End the call with a refusal."""
         await self.context.abort(
@@ -73,6 +90,21 @@ class Call:
             trailing_metadata=((REQUEST_ID_KEY, self.request_id), *refusal.metadata()),
         )
         raise AssertionError("abort returns never")
+
+
+async def next_within(messages: AsyncIterator[Received], timeout_s: float) -> Received | None:
+    """Return the next message of a stream; None when it has ended.
+
+    Raises
+    ------
+    IdleTimeoutError
+        If none comes in time, in seconds; one that comes byte by byte counts as none.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await anext(messages, None)
+    except TimeoutError:
+        raise IdleTimeoutError(f"no message came for {timeout_s:g} s") from None
 
 
 class answering:  # noqa: N801 - read as a word: async with answering(context, metrics)

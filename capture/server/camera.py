@@ -20,7 +20,7 @@ from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.measure.motion import PreviewMeasures
 from capture.server.admission import JobKind
-from capture.server.calls import Call, Drain
+from capture.server.calls import Call, Drain, next_within
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher, Order
 from capture.server.resume import SessionShelf
@@ -64,6 +64,8 @@ class CameraStream:
         Where the session is kept when the stream ends.
     drain : Drain
         The end of the server.
+    idle_timeout_s : float
+        Time in which a message must come, or an answer be taken, in seconds.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class CameraStream:
         profiles: Profiles,
         shelf: SessionShelf,
         drain: Drain,
+        idle_timeout_s: float,
     ) -> None:
         self._call = call
         self._desk = desk
@@ -81,6 +84,7 @@ class CameraStream:
         self._profiles = profiles
         self._shelf = shelf
         self._drain = drain
+        self._idle_timeout_s = idle_timeout_s
         self._outbox: asyncio.Queue[session_pb2.CaptureResponse | None] = asyncio.Queue(_MAX_UNSENT)
         self._stills: asyncio.Queue[session_pb2.Still | None] = asyncio.Queue(_MAX_WAITING_STILLS)
         self._newest: session_pb2.Preview | None = None
@@ -105,10 +109,8 @@ class CameraStream:
         """
         if self._drain.has_begun:
             raise DrainingError("going down: open the session with another server")
-        try:
-            first = await asyncio.wait_for(anext(requests, None), FIRST_MESSAGE_TIMEOUT_S)
-        except TimeoutError:
-            raise SessionError("no configuration came") from None
+        first_within_s = min(FIRST_MESSAGE_TIMEOUT_S, self._idle_timeout_s)
+        first = await next_within(requests, first_within_s)
         if first is None:
             return
         if first.WhichOneof("message") != "config":
@@ -124,6 +126,8 @@ class CameraStream:
         try:
             await self._put(started=_started(self._token, earlier is not None, config, profile))
             await self._serve(requests)
+        except ExceptionGroup as group:  # of the tasks: the first to fail has ended the others
+            raise group.exceptions[0] from None
         finally:
             self._shelf.close(self._token, self._give_up, self._session)
             metrics.session_closed()
@@ -158,7 +162,7 @@ class CameraStream:
     async def _read(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
         while not self._is_over:
             self._is_waiting_for_request = True
-            request = await anext(requests, None)
+            request = await next_within(requests, self._idle_timeout_s)
             self._is_waiting_for_request = False
             if request is None:
                 return
@@ -306,7 +310,7 @@ class CameraStream:
 
     async def _write(self) -> None:
         while (response := await self._outbox.get()) is not None:
-            await self._call.context.write(response)
+            await self._call.write_within(response, self._idle_timeout_s)
 
 
 def _go_on(earlier: Session | None, config: SessionConfig, profile: Profile) -> Session:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import grpc.aio
 
 from capture.errors import DrainingError, EmptyImageError
-from capture.server.calls import Call, Context, Drain, answering, ended
+from capture.server.access import Places, client_of, queue_of
+from capture.server.calls import Call, Context, Drain, answering, ended, next_within
 from capture.server.camera import CameraStream
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher
@@ -23,6 +25,28 @@ SERVICE_NAME = "capture.v1.SmartCapture"
 
 MAX_IN_FLIGHT = 16
 """Pictures of one pipelined stream in the server; the next is not read before one is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What callers may hold open, and for how long.
+
+    Attributes
+    ----------
+    max_session_count : int
+        Camera sessions of all clients.
+    max_sessions_per_client : int
+        Camera sessions of one client.
+    max_calls_per_client : int
+        Other calls of one client.
+    idle_timeout_s : float
+        Time in which a message must come, or an answer be taken, in seconds.
+    """
+
+    max_session_count: int
+    max_sessions_per_client: int
+    max_calls_per_client: int
+    idle_timeout_s: float
 
 
 class SmartCaptureService:
@@ -38,10 +62,17 @@ class SmartCaptureService:
         The end of the server.
     metrics : Metrics
         Where it is counted.
+    limits : CallLimits
+        What callers may hold open.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, profiles: Profiles, drain: Drain, metrics: Metrics
+        self,
+        dispatcher: Dispatcher,
+        profiles: Profiles,
+        drain: Drain,
+        metrics: Metrics,
+        limits: CallLimits,
     ) -> None:
         self._dispatcher = dispatcher
         self._profiles = profiles
@@ -49,6 +80,11 @@ class SmartCaptureService:
         self._shelf = SessionShelf()
         self._drain = drain
         self._metrics = metrics
+        self._idle_timeout_s = limits.idle_timeout_s
+        self._calls = Places("calls", None, limits.max_calls_per_client)
+        self._sessions = Places(
+            "sessions", limits.max_session_count, limits.max_sessions_per_client
+        )
 
     async def assess_image(
         self,
@@ -60,13 +96,15 @@ class SmartCaptureService:
         A call that must be refused however small its picture is refused before that is read.
         """
         async with answering(context, self._metrics) as call:
-            self._dispatcher.require_hope(call.peer, call.remaining_s)
-            request = await anext(request_iterator, None)
-            if request is None:
-                raise EmptyImageError("the call has no request")
-            judged = await self._desk.judge(
-                call, request.image, request.options, caller=call.peer, is_counted=True
-            )
+            caller = queue_of(context)
+            self._dispatcher.require_hope(caller, call.remaining_s)
+            with self._calls.taken(client_of(context)):
+                request = await next_within(request_iterator, self._idle_timeout_s)
+                if request is None:
+                    raise EmptyImageError("the call has no request")
+                judged = await self._desk.judge(
+                    call, request.image, request.options, caller=caller, is_counted=True
+                )
             if isinstance(judged, Refusal):
                 await call.abort(judged)
             return smart_capture_pb2.AssessImageResponse(assessment=judged)
@@ -78,8 +116,9 @@ class SmartCaptureService:
     ) -> None:
         """Judge pictures as they come, and answer each as it is done."""
         async with answering(context, self._metrics) as call:
-            stream = _PictureStream(self._desk, call)
-            await stream.run(request_iterator, self._drain)
+            stream = _PictureStream(self._desk, call, self._idle_timeout_s)
+            with self._calls.taken(client_of(context)):
+                await stream.run(request_iterator, self._drain)
             if self._drain.has_begun:
                 raise DrainingError("going down: what was not answered is for another server")
 
@@ -89,17 +128,25 @@ class SmartCaptureService:
         """Guide a camera."""
         async with answering(context, self._metrics) as call:
             stream = CameraStream(
-                call, self._desk, self._dispatcher, self._profiles, self._shelf, self._drain
+                call,
+                self._desk,
+                self._dispatcher,
+                self._profiles,
+                self._shelf,
+                self._drain,
+                self._idle_timeout_s,
             )
-            await stream.run(request_iterator)
+            with self._sessions.taken(client_of(context)):
+                await stream.run(request_iterator)
 
 
 class _PictureStream:
     """One pipelined stream of pictures."""
 
-    def __init__(self, desk: StillDesk, call: Call) -> None:
+    def __init__(self, desk: StillDesk, call: Call, idle_timeout_s: float) -> None:
         self._desk = desk
         self._call = call
+        self._idle_timeout_s = idle_timeout_s
         self._places = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._write_lock = asyncio.Lock()
@@ -120,7 +167,7 @@ class _PictureStream:
 
     async def _read(self, requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest]) -> None:
         await self._places.acquire()
-        async for request in requests:
+        while (request := await next_within(requests, self._idle_timeout_s)) is not None:
             task = asyncio.create_task(self._answer(request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -136,7 +183,7 @@ class _PictureStream:
         else:
             response.assessment.CopyFrom(judged)
         async with self._write_lock:
-            await self._call.context.write(response)
+            await self._call.write_within(response, self._idle_timeout_s)
         self._places.release()
 
 

@@ -76,9 +76,7 @@ STATUS_TABLE: dict[type[Exception], StatusRow] = {
     errors.OverloadedError: OVERLOADED_ROW,
     errors.DrainingError: StatusRow(grpc.StatusCode.UNAVAILABLE, "DRAINING", is_retryable=True),
     errors.UnauthenticatedError: StatusRow(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
-    errors.PermissionDeniedError: StatusRow(
-        grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"
-    ),
+    errors.PermissionDeniedError: StatusRow(grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
     errors.IdleTimeoutError: StatusRow(grpc.StatusCode.ABORTED, "IDLE", is_retryable=True),
     inference_errors.InferenceError: INTERNAL_ROW,
     inference_errors.ModelError: StatusRow(_INTERNAL, "MODEL", tells=False),

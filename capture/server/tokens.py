@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import tomllib
@@ -99,7 +98,8 @@ def add_entry(path: Path, entry: TokenEntry) -> None:
         entries = read_entries(path) if path.exists() else ()
         if any(entry.name == known.name for known in entries):
             raise ConfigurationError(f"{path} already has a token named {entry.name}")
-        with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as file:
+        path.touch(mode=0o600)
+        with path.open("a") as file:
             file.write(("\n" if entries else "") + entry.to_toml())
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
@@ -198,6 +198,6 @@ def _entry(row: Any) -> TokenEntry:
         raise ConfigurationError(f"a token cannot be named {name!r}")
     if not _SHA256.fullmatch(sha256):
         raise ConfigurationError(f"the sha256 of token {name} is not 64 hexadecimal digits")
-    if not scopes or not set(scopes) <= set(Scope):
+    if not scopes or not all(scope in list(Scope) for scope in scopes):
         raise ConfigurationError(f"the scopes of token {name} must be of: {', '.join(Scope)}")
     return TokenEntry(name, sha256, frozenset(map(Scope, scopes)))
