@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     memory_limit_mb: int = Field(4096, ge=512, description="address space a worker may use, in MiB")
     max_queue_length: int = Field(64, ge=1, description="jobs that may wait for a worker")
     default_profile: str = Field("default", description="profile name, or path of a TOML file")
+    classify: bool = Field(True, description="say what is in the pictures that are accepted")
     models_folder: Path | None = Field(None, description="model manifests; empty: those shipped")
     drain_grace_s: float = Field(10.0, ge=0, description="time to finish at shutdown, in seconds")
     metrics_port: int | None = Field(

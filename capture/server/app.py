@@ -67,16 +67,14 @@ class Server:
     ----------
     settings : Settings
         Where to listen, and every limit.
-    classify : bool
-        Load the classifier; without it accepted pictures have no labels.
     """
 
-    def __init__(self, settings: Settings, *, classify: bool = True) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.port = 0
         """Where it listens once it has started."""
         self.metrics = Metrics()
-        self.pool: LanePool = worker_pool(settings, classify=classify)
+        self.pool: LanePool = worker_pool(settings, classify=settings.classify)
         self.drain = Drain()
         self._health = health_aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
@@ -184,9 +182,7 @@ class Server:
         await self.pool.close()
 
 
-async def serve(
-    settings: Settings, on_listening: Callable[[Server], None], *, classify: bool = True
-) -> bool:
+async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> bool:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.
 
     Parameters
@@ -207,7 +203,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number)
-    server = Server(settings, classify=classify)
+    server = Server(settings)
     await server.start()
     on_listening(server)
     received = await signals.get()

@@ -50,7 +50,7 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gua
     admin, admin_entry = new_token("admin", [Scope.ADMIN])
     add_entry(file, camera_entry)
     add_entry(file, admin_entry)
-    server = Server(Settings(port=0, worker_count=1, tokens_file=file), classify=False)
+    server = Server(Settings(port=0, worker_count=1, classify=False, tokens_file=file))
     await server.start()
     yield Guarded(server, file, camera, admin)
     await server.stop(0)
