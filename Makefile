@@ -38,7 +38,7 @@ demo: $(VENV)/.run
 	$(BIN)/smart-capture demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not prepare"
+	$(BIN)/pytest -m "not prepare" --numprocesses auto --dist loadfile
 
 test-prepare: $(PREPARE)/.prepare
 	$(PREPARE)/bin/pytest -m prepare
