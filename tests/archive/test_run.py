@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tarfile
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -113,6 +116,38 @@ async def test_numbers_are_those_of_a_single_assessment(
     alone = row_of(assess_image(EncodedImage((folder / "1.jpg").read_bytes()), DEFAULT, None))
     stored = rows_of(ledger)["1.jpg"]
     assert stored == alone | {name: stored[name] for name in WHERE}
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
+async def test_pictures_in_archives_read_as_on_disk(
+    kind: str, ledger: Ledger, engine: LocalEngine, folder: Path, tmp_path: Path
+) -> None:
+    """Each member has the row of the file it was packed from, and a second pass opens none."""
+    archives = tmp_path / "archives"
+    packed = shutil.make_archive(str(archives / "photos"), kind, folder)
+    await score(ledger, engine, archives)
+    members = list(ledger.rows())
+    assert [row["path"] for row in members] == [
+        f"{packed}!{name}" for name in sorted(member_names(Path(packed)))
+    ]
+    with open_ledger(tmp_path / "folder.db") as whole:
+        await score(whole, engine, folder)
+        files = rows_of(whole)
+    for row in members:
+        file = files[Path(row["path"].rpartition("!")[2]).name]
+        assert row | {"path": "", "mtime_ns": 0} == file | {"path": "", "mtime_ns": 0}
+    assert (await score(ledger, engine, archives)).efforts == {Effort.UNCHANGED: 6}
+
+
+def member_names(packed: Path) -> list[str]:
+    """Names of the files in an archive, as its own tool lists them."""
+    if packed.suffix == ".zip":
+        with zipfile.ZipFile(packed) as opened:
+            names = opened.namelist()
+    else:
+        with tarfile.open(packed) as opened:
+            names = opened.getnames()
+    return [name for name in names if name.endswith(".jpg")]
 
 
 async def test_a_second_pass_scores_nothing(

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from capture.cli import app
 from tests.archive.pictures import jpeg
 from tests.ledger.postgres import postgres_server
 
-COUNT = 300
+COUNT = 200
 DEADLINE_S = 60.0
 
 
@@ -30,6 +31,11 @@ def command(*words: str | Path) -> list[str]:
 
 def run(*words: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command(*words), input=stdin, capture_output=True, check=False)
+
+
+def call(*words: str | Path, stdin: bytes = b"") -> Result:
+    """As `run`, within this process: quicker, where nothing is killed."""
+    return CliRunner().invoke(app.app, [str(word) for word in words], input=stdin)
 
 
 def rows_of(ledger: Path) -> list[tuple[Any, ...]]:
@@ -98,7 +104,7 @@ def test_a_killed_run_ends_with_the_same_rows(
     assert 0 < count_of(ledger) < len(whole)
     assert run("score", photos, "--ledger", ledger, "--workers", "2").returncode == 1
     assert rows_of(ledger) == whole
-    status = json.loads(run("status", ledger, "--json").stdout)
+    status = json.loads(call("status", ledger, "--json").stdout)
     assert [(r["resume_count"], r["scored_count"]) for r in status["runs"]] == [(2, len(whole))]
 
 
@@ -135,7 +141,7 @@ def test_a_ledger_and_its_log_copied_in_flight_go_on(
 def test_numbers_are_those_of_assess(photos: Path, whole: list[tuple[Any, ...]]) -> None:
     """The same file gives the same record fields by either command."""
     file = photos / "0007.jpg"
-    record = json.loads(run("assess", file, "--jsonl", "--no-classify").stdout)
+    record = json.loads(call("assess", file, "--jsonl", "--no-classify").stdout)
     (row,) = (row for row in whole if row[0] == str(file))
     numbers = [record["blur"]["blur_px"], record["exposure"]["offset_ev"], record["noise_sigma"]]
     assert set(numbers) <= set(row)
@@ -149,8 +155,8 @@ def test_a_server_gets_the_rows_that_a_file_gets(photos: Path, tmp_path: Path) -
     with postgres_server() as url:
         for number, place in enumerate((url, str(tmp_path / "run.db"))):
             rows = tmp_path / f"{number}.csv"
-            run("score", photos / "000*.jpg", "--ledger", place, "--quiet")
-            run("export", place, "-o", rows)
+            call("score", photos / "000*.jpg", "--ledger", place, "--quiet")
+            call("export", place, "-o", rows)
             exported.append(rows.read_text())
     assert exported[0].count("\n") == 16
     assert exported[0] == exported[1]
@@ -159,9 +165,9 @@ def test_a_server_gets_the_rows_that_a_file_gets(photos: Path, tmp_path: Path) -
 def test_a_list_on_stdin_is_scored(photos: Path, tmp_path: Path) -> None:
     """`find | score -` works, and the summary is one JSON object."""
     names = "\n".join(str(photos / name) for name in ("0001.jpg", "0002.jpg", "gone.jpg"))
-    done = run("score", "-", "--ledger", tmp_path / "run.db", "--json", stdin=names.encode())
+    done = call("score", "-", "--ledger", tmp_path / "run.db", "--json", stdin=names.encode())
     summary = json.loads(done.stdout)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert (summary["picture_count"], summary["complete"]) == (3, True)
     assert summary["failures"] == {"UNREADABLE": 1}
 
@@ -188,8 +194,8 @@ def test_wrong_use_is_one_line(
 def test_report_and_export_follow_a_run(photos: Path, tmp_path: Path) -> None:
     """From pictures to a page and a table, by the commands of the README."""
     ledger, page, table = tmp_path / "run.db", tmp_path / "report.html", tmp_path / "rows.csv"
-    run("score", photos / "000*.jpg", "--ledger", ledger, "--quiet")
-    assert run("report", ledger, "-o", page).returncode == 0
+    call("score", photos / "000*.jpg", "--ledger", ledger, "--quiet")
+    assert call("report", ledger, "-o", page).exit_code == 0
     assert page.read_text().count("data:image/jpeg") > 10
-    assert run("export", ledger, "-o", table, "--verdict", "NOT_JUDGED").returncode == 0
+    assert call("export", ledger, "-o", table, "--verdict", "NOT_JUDGED").exit_code == 0
     assert table.read_text().count("_cut.jpg") == 5
