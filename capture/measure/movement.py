@@ -31,6 +31,7 @@ _SLOW_PREVIEW_SPAN_MS = 1000.0
 _STILL_WIDTHS_S = 0.01
 _FRAME_NOISE_WIDTHS = 1e-4
 _EXCESS_RATIO = 1.5
+_MIN_SCENE_INLIERS = 16
 _EDGE_MS = 10.0
 _GYRO_BIN_MS = 5.0
 _GYRO_HISTORY_MS = 300.0
@@ -202,8 +203,8 @@ class MovementHistory:
         speed = _norm(newest.by_gyro)
         peak = max(_norm(step.by_gyro or step.by_frames) for step in recent)
         confidence = 0.9 if gyro.bias_learnt_s > 0 else 0.7
-        if newest.by_frames is not None:
-            if self._excess_by_frames():
+        if newest.by_frames is not None and motion is not None:
+            if self._excess_by_frames() and _speaks_for_the_scene(motion):
                 # A sideways movement, which no gyroscope sees; close by it blurs the most.
                 predicted = max(predicted, predict_speed(frames, len(recent)))
                 speed = max(speed, _norm(newest.by_frames))
@@ -239,6 +240,11 @@ class MovementHistory:
         frames = math.sqrt(np.mean([_norm(s.by_frames) ** 2 for s in recent]))
         gyro = math.sqrt(np.mean([_norm(s.by_gyro) ** 2 for s in recent]))
         return bool(frames > _EXCESS_RATIO * gyro + noise)
+
+
+def _speaks_for_the_scene(motion: Motion) -> bool:
+    """Whether so many corners agree that it cannot be somebody who walks through."""
+    return motion.inlier_count >= max(_MIN_SCENE_INLIERS, motion.corner_count / 2)
 
 
 def _predict_by_gyro(
