@@ -12,7 +12,6 @@ import grpc
 import grpc.aio
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
@@ -23,6 +22,7 @@ from capture.server.admission import AdmissionLimits
 from capture.server.calls import Drain, ended
 from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
+from capture.server.health import Readiness
 from capture.server.metrics import Metrics
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
@@ -76,7 +76,7 @@ class Server:
         self.metrics = Metrics()
         self.pool: LanePool = worker_pool(settings, classify=settings.classify)
         self.drain = Drain()
-        self._health = health_aio.HealthServicer()
+        self._readiness = Readiness(SERVICE_NAME, self.pool)
         self._grpc: grpc.aio.Server | None = None
         self._stop_metrics: Callable[[], None] = _nothing
 
@@ -129,7 +129,7 @@ class Server:
             interceptors=guards, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
         )
         add_to(server, service)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
         reflection.enable_server_reflection(
             (
                 SERVICE_NAME,
@@ -149,7 +149,7 @@ class Server:
             raise ConfigurationError(f"cannot listen on {address}") from None
         await server.start()
         self._grpc = server
-        await self._health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
+        await self._readiness.start()
         self.metrics.watch(self.pool)
         if settings.metrics_port is not None:
             scrapes, thread = start_http_server(
@@ -174,7 +174,7 @@ class Server:
         grace_s = self.settings.drain_grace_s if grace_s is None else grace_s
         ends_at_s = time.monotonic() + grace_s
         if self._grpc is not None:
-            await self._health.enter_graceful_shutdown()
+            await self._readiness.end()
             await self.drain.run(grace_s)
             await self._grpc.stop(max(0.0, ends_at_s - time.monotonic()))
             self._grpc = None

@@ -91,6 +91,22 @@ async def test_health_is_told_for_the_server_and_its_service() -> None:
         assert error.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+async def test_health_says_no_while_there_are_no_workers() -> None:
+    """When none comes back, balancers look elsewhere; when one does, they return."""
+    async with running() as server, connected(server.port) as channel:
+        (worker,) = server.pool.worker_pids
+        fork_server = _parent(worker)
+        os.kill(fork_server, signal.SIGSTOP)
+        os.kill(worker, signal.SIGKILL)
+        while await health_of(channel) == SERVING:
+            await asyncio.sleep(0.1)
+        assert await health_of(channel, "capture.v1.SmartCapture") == NOT_SERVING
+        os.kill(fork_server, signal.SIGCONT)
+        while await health_of(channel) == NOT_SERVING:
+            await asyncio.sleep(0.1)
+        assert server.pool.worker_pids != (worker,)
+
+
 async def test_the_service_describes_itself() -> None:
     """Through reflection a generic client learns every call and message."""
     async with running() as server:
@@ -137,6 +153,16 @@ async def test_plaintext_for_others_can_be_asked_for() -> None:
     """With the flag it listens on every interface."""
     async with running(host="0.0.0.0", insecure=True) as server, connected(server.port) as channel:
         assert await health_of(channel) == SERVING
+
+
+async def test_a_port_that_is_taken_prevents_the_start() -> None:
+    """The error names it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=str(port)):
+            await Server(Settings(classify=False, port=port, worker_count=1)).start()
 
 
 async def test_a_default_profile_that_is_not_there_prevents_the_start() -> None:
@@ -224,6 +250,11 @@ async def test_workers_end_with_the_server() -> None:
                 break
             await asyncio.sleep(0.05)
         assert not any(_is_alive(pid) for pid in children)
+
+
+def _parent(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
 
 
 def _descendants(pid: int) -> list[int]:
