@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import datetime
 from typing import Any, cast
 
 from PIL import ExifTags, Image
 
 from capture.images.image import CaptureSettings
 from capture.images.orientation import UPRIGHT
+
+_DIGITS = re.compile(r"\d+")
 
 
 def read_exif(image: Image.Image) -> tuple[int, CaptureSettings]:
@@ -28,8 +32,24 @@ def read_exif(image: Image.Image) -> tuple[int, CaptureSettings]:
             exposure_time_s=_positive(details.get(ExifTags.Base.ExposureTime)),
             f_number=_positive(details.get(ExifTags.Base.FNumber)),
             iso=_positive(details.get(ExifTags.Base.ISOSpeedRatings)),
+            captured_at=_moment(
+                details.get(ExifTags.Base.DateTimeOriginal),
+                details.get(ExifTags.Base.SubsecTimeOriginal),
+            ),
         ),
     )
+
+
+def _moment(text: object, fraction: object) -> datetime | None:
+    """Return ``2026:11:21 07:30:00`` and the digits of its fraction as a moment."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
+    except ValueError:  # cameras whose clock was never set write zeros or blanks
+        return None
+    digits = _DIGITS.match(fraction) if isinstance(fraction, str) else None
+    return moment.replace(microsecond=int(f"{digits[0]:0<6.6}")) if digits else moment
 
 
 def _positive(value: object) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pickle import PickleBuffer
 from typing import Any, TypeAlias
@@ -75,11 +76,16 @@ class EncodedImage:
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
-    """What EXIF says of how the picture was taken; None where it is silent."""
+    """What EXIF says of how the picture was taken; None where it is silent.
+
+    `captured_at` is what the camera's own clock showed, in no time zone; with a fraction
+    where the camera wrote one.
+    """
 
     exposure_time_s: float | None = None
     f_number: float | None = None
     iso: float | None = None
+    captured_at: datetime | None = None
 
     @property
     def exposure_value(self) -> float | None:

@@ -29,11 +29,12 @@ def encoded(pixels: NDArray[Any], file_format: str, **options: Any) -> bytes:
 
 
 def exif(orientation: int = 1, **settings: Any) -> Image.Exif:
-    """Exif with an orientation, and with ExposureTime, FNumber and ISOSpeedRatings."""
+    """Exif with an orientation, and with how and when the picture was taken."""
     tags = Image.Exif()
     tags[0x0112] = orientation
     tags[0x010F] = "Camera maker"
     names = {"exposure_time": 0x829A, "f_number": 0x829D, "iso": 0x8827}
+    names |= {"taken_at": 0x9003, "subsec": 0x9291}
     tags.get_ifd(0x8769).update({names[name]: value for name, value in settings.items()})
     return tags
 

@@ -123,6 +123,24 @@ def test_exif_tells_how_it_was_taken(file_format: str) -> None:
     assert settings.exposure_value == pytest.approx(9.64, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("tags", "moment"),
+    [
+        ({"taken_at": "2026:11:21 07:30:05"}, "2026-11-21T07:30:05"),
+        ({"taken_at": "2026:11:21 07:30:05", "subsec": "08"}, "2026-11-21T07:30:05.080000"),
+        ({"taken_at": "2026:11:21 07:30:05", "subsec": "1234567"}, "2026-11-21T07:30:05.123456"),
+        ({"taken_at": "2026:11:21 07:30:05", "subsec": "  "}, "2026-11-21T07:30:05"),
+        ({"taken_at": "0000:00:00 00:00:00"}, None),
+        ({"taken_at": "yesterday"}, None),
+        ({"subsec": "08"}, None),
+    ],
+)
+def test_exif_tells_when_it_was_taken(tags: dict[str, str], moment: str | None) -> None:
+    """Fractions of a second are digits after the point; a clock never set is no moment."""
+    found = decode(encoded(scene(), "JPEG", exif=exif(**tags))).settings.captured_at
+    assert (found and found.isoformat()) == moment
+
+
 def test_broken_exif_counts_as_none() -> None:
     """A good picture is not refused for it."""
     data = encoded(scene(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff and no more")
