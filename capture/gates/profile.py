@@ -90,6 +90,25 @@ class SteadinessLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupLimits:
+    """When pictures of an archive belong together.
+
+    Attributes
+    ----------
+    near_max_distance : int
+        Bits of the perceptual hash in which two pictures that look alike differ, 0 to 16.
+    burst_max_gap_s : float
+        From one picture of a burst to the next, in seconds.
+    bracket_min_ev : float
+        Stops between the longest and the shortest exposure that make a burst a bracket.
+    """
+
+    near_max_distance: int
+    burst_max_gap_s: float
+    bracket_min_ev: float
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """Named limits, with the sha256 of the file they were read from."""
 
@@ -101,6 +120,7 @@ class Profile:
     size: SizeLimits
     cannot_assess: CannotAssessPolicy
     steadiness: SteadinessLimits
+    groups: GroupLimits
 
 
 def load_profile(name_or_path: str) -> Profile:
@@ -145,6 +165,7 @@ def parse_profile(toml: bytes) -> Profile:
         size=_section(SizeLimits, table, "size"),
         cannot_assess=_section(CannotAssessPolicy, table, "cannot_assess"),
         steadiness=_section(SteadinessLimits, table, "steadiness"),
+        groups=_section(GroupLimits, table, "groups"),
     )
     _refuse_unknown("profile", table, {field.name for field in fields(Profile)} - {"sha256"})
     _check(profile)
@@ -190,6 +211,7 @@ def _refuse_unknown(where: str, table: dict[str, Any], known: set[str]) -> None:
 
 def _check(profile: Profile) -> None:
     blur, exposure, steadiness = profile.blur, profile.exposure, profile.steadiness
+    groups = profile.groups
     rules = {
         "[blur] max_probability lies in (0, 1)": 0 < blur.max_probability < 1,
         "[blur] min_blur_px_at_reference is not negative": blur.min_blur_px_at_reference >= 0,
@@ -212,6 +234,9 @@ def _check(profile: Profile) -> None:
             steadiness.dwell_ms >= 0 and steadiness.max_retakes >= 0
         ),
         "[steadiness] rearm_scene_change lies in [0, 1]": 0 <= steadiness.rearm_scene_change <= 1,
+        "[groups] near_max_distance lies in [0, 16]": 0 <= groups.near_max_distance <= 16,
+        "[groups] burst_max_gap_s is not negative": groups.burst_max_gap_s >= 0,
+        "[groups] bracket_min_ev is positive": groups.bracket_min_ev > 0,
     }
     broken = [rule for rule, holds in rules.items() if not holds]
     if broken:

@@ -77,6 +77,10 @@ def test_missing_evidence_may_lead_to_any_verdict() -> None:
         ('name = "default"', "name = 7", "name must be"),
         ("[blur]", "[blur", "not a TOML file"),
         ("dwell_ms = 300.0", "dwell_ms = -1.0", "not negative"),
+        ("near_max_distance = 6", "near_max_distance = 33", r"\[0, 16\]"),
+        ("near_max_distance = 6", "near_max_distance = 6.5", "expected int"),
+        ("burst_max_gap_s = 2.0", "burst_max_gap_s = -2.0", "not negative"),
+        ("bracket_min_ev = 0.6", "bracket_min_ev = 0", "positive"),
     ],
 )
 def test_a_limit_that_makes_no_sense_is_named(old: str, new: str, complaint: str) -> None:
