@@ -14,6 +14,7 @@ from capture.measure.blur import measure_blur
 from capture.measure.exposure import measure_exposure
 from capture.measure.measures import StillMeasures
 from capture.measure.noise import measure_noise
+from capture.measure.perceptual_hash import measure_perceptual_hash
 
 if TYPE_CHECKING:
     from typing import Any
@@ -79,6 +80,7 @@ def assess_image(
             measure_ms=1e3 * (judged_at - decoded_at),
             classify_ms=1e3 * (perf_counter() - judged_at),
         ),
+        settings=decoded.settings,
     )
 
 
@@ -93,4 +95,5 @@ def measure_still(decoded: DecodedImage, *, explain: bool = False) -> StillMeasu
             decoded.luma, decoded.color, exposure_value=decoded.settings.exposure_value
         ),
         noise_sigma=measure_noise(decoded.luma),
+        perceptual_hash=measure_perceptual_hash(decoded.luma),
     )

@@ -5,11 +5,12 @@ One record in all three uses: over the stream, from the archive, in field QA.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from capture.gates.profile import Profile
 from capture.gates.verdict import Reason, Verdict, verdict_of
+from capture.images.image import CaptureSettings
 from capture.measure.measures import Blur, Exposure, StillMeasures
 from inference.prediction import Prediction
 
@@ -45,13 +46,17 @@ class StageTimes:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Measures, the reasons that follow from them, what is in it, and who says so."""
+    """Measures, the reasons that follow from them, what is in it, and who says so.
+
+    `settings` are what EXIF says of how it was taken; messages do not carry them.
+    """
 
     measures: StillMeasures
     reasons: tuple[Reason, ...]
     prediction: Prediction | None
     provenance: Provenance
     times: StageTimes
+    settings: CaptureSettings = field(default_factory=CaptureSettings)
 
     @property
     def verdict(self) -> Verdict:
@@ -78,6 +83,8 @@ def record_of(path: str, assessment: Assessment) -> dict[str, Any]:
         "blur": _blur(measures.blur),
         "exposure": _exposure(measures.exposure),
         "noise_sigma": measures.noise_sigma,
+        "perceptual_hash": measures.perceptual_hash,
+        "capture_settings": _settings(assessment.settings),
         "classification": _classification(assessment.prediction),
         "provenance": {
             "engine_version": assessment.provenance.engine_version,
@@ -101,6 +108,8 @@ def error_record_of(path: str, status: str, error: str) -> dict[str, Any]:
         "blur": None,
         "exposure": None,
         "noise_sigma": None,
+        "perceptual_hash": None,
+        "capture_settings": None,
         "classification": None,
         "provenance": None,
     }
@@ -143,6 +152,16 @@ def _exposure(exposure: Exposure) -> dict[str, Any]:
         "largest_clipped_highlight_fraction": exposure.largest_clipped_highlight_fraction,
         "largest_clipped_shadow_fraction": exposure.largest_clipped_shadow_fraction,
         "dynamic_range_stops": exposure.dynamic_range_stops,
+    }
+
+
+def _settings(settings: CaptureSettings) -> dict[str, Any]:
+    moment = settings.captured_at
+    return {
+        "captured_at": None if moment is None else moment.isoformat(),
+        "exposure_time_s": settings.exposure_time_s,
+        "f_number": settings.f_number,
+        "iso": settings.iso,
     }
 
 

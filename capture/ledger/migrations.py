@@ -12,7 +12,17 @@ from capture.ledger.schema import ledger_version, metadata
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {2: create_outcome_counts}
+
+def _add_capture_columns(connection: Connection) -> None:
+    """Make room for what groups are told by; rows that are there stay without."""
+    for column in (
+        *("perceptual_hash TEXT", "captured_at TEXT", "exposure_time_s DOUBLE PRECISION"),
+        *("f_number DOUBLE PRECISION", "iso DOUBLE PRECISION"),
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE assessments ADD COLUMN {column}")
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: create_outcome_counts, 3: _add_capture_columns}
 """What turns schema ``n - 1`` into schema ``n``, under the key ``n``."""
 
 FIRST_VERSION = 1

@@ -51,9 +51,11 @@ def row_of(assessment: Assessment) -> Row:
             "exposure_missing": exposure["missing"],
             "exposure_offset_ev": exposure["offset_ev"],
             "noise_sigma": record["noise_sigma"],
+            "perceptual_hash": record["perceptual_hash"],
         }
         | _same_names(blur)
         | _same_names(exposure)
+        | record["capture_settings"]
         | _reasons(record["reasons"])
         | (record["classification"] or {})
         | provenance
@@ -97,6 +99,7 @@ def measures_of(row: Mapping[str, Any]) -> StillMeasures:
             dynamic_range_stops=row["dynamic_range_stops"],
         ),
         noise_sigma=row["noise_sigma"],
+        perceptual_hash=row["perceptual_hash"],
     )
 
 

@@ -132,6 +132,9 @@ class StillMeasures:
     noise_sigma : float or None
         Standard deviation of the noise in 8-bit luma levels, >= 0; None when the picture
         is too small to tell.
+    perceptual_hash : str or None
+        What it shows, as ``perceptual_hash.measure_perceptual_hash`` gives it. No gate
+        asks for it; messages do not carry it.
     """
 
     width_px: int
@@ -139,3 +142,4 @@ class StillMeasures:
     blur: Blur
     exposure: Exposure
     noise_sigma: float | None
+    perceptual_hash: str | None = None

@@ -28,17 +28,20 @@ def test_a_new_ledger_has_the_latest_schema(tmp_path: Path) -> None:
 
 
 def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
-    """A ledger from before counts were kept has them after it was opened."""
+    """A ledger from before counts were kept and groups were told has room for both."""
     with filled(tmp_path / "run.db", 30, broken=4) as ledger:
         counted = ledger.outcomes()
     with sqlite3.connect(tmp_path / "run.db") as plain:
         for name in ("outcome_inserted", "outcome_updated", "outcome_deleted"):
             plain.execute(f"DROP TRIGGER {name}")
         plain.execute("DROP TABLE outcome_counts")
+        for name in ("perceptual_hash", "captured_at", "exposure_time_s", "f_number", "iso"):
+            plain.execute(f"ALTER TABLE assessments DROP COLUMN {name}")
         plain.execute("UPDATE ledger_version SET version = 1")
     plain.close()
     with open_ledger(tmp_path / "run.db") as ledger:
         assert ledger.outcomes() == counted
+        assert {row["perceptual_hash"] for row in ledger.rows()} == {None}
     assert version_of(tmp_path / "run.db") == migrations.latest_version()
 
 

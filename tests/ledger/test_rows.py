@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from capture.assessment import Assessment, Provenance, StageTimes, record_of
 from capture.gates.profile import load_profile
 from capture.gates.shot import judge
+from capture.images import CaptureSettings
 from capture.ledger.ledger import open_ledger
 from capture.ledger.rows import judged_again, measures_of, row_of
 from capture.ledger.schema import assessments
@@ -22,6 +24,7 @@ SHARP = StillMeasures(
     Blur(None, 0.1, BlurKind.MOTION, 1 / 3, 1 / 12, 2 / 7, 45.1, 812),
     Exposure(None, -0.7, 1e-3, 0.2, 5e-4, 0.1, 7.123456789012345),
     1.5,
+    "f0e1d2c3b4a59687",
 )
 SOFT = StillMeasures(
     4000,
@@ -49,6 +52,7 @@ def assessment(measures: StillMeasures, profile_name: str = "default") -> Assess
         None if reasons else prediction,
         Provenance("1.0", profile.name, profile.sha256, "jpeg/simplejpeg"),
         StageTimes(1.0, 2.0, 3.0),
+        CaptureSettings(0.01, 4.0, 200.0, datetime(2026, 11, 21, 7, 30, 5, 80_000)),
     )
 
 
@@ -74,6 +78,8 @@ def test_a_row_holds_what_the_record_holds(measures: StillMeasures) -> None:
     assert row["reason_codes"] == ",".join(reason["code"] for reason in record["reasons"])
     assert row["labels"] == (record["classification"] or {}).get("labels")
     assert {name: row[name] for name in record["provenance"]} == record["provenance"]
+    assert {name: row[name] for name in record["capture_settings"]} == record["capture_settings"]
+    assert row["perceptual_hash"] == record["perceptual_hash"]
     assert row["blur_status"] == record["blur"]["status"]
     assert row["exposure_status"] == record["exposure"]["status"]
 
