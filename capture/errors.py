@@ -20,6 +20,7 @@ A poor photo is a verdict, never one of these. An exception means: could not jud
     |-- ProfileError                no such profile, or its limits make no sense
     |-- ConfigurationError          a setting that cannot be used
     |-- LedgerError                 the database cannot be opened, read or written
+    |-- InvalidMessageError         bytes on the wire that are no message of ours
     |-- SessionError                a camera session broke the protocol
     |-- OverloadedError             refused at once; carries when to come back
     |-- UnauthenticatedError        who calls did not say who it is, or nobody knows it
@@ -131,6 +132,10 @@ class LedgerError(SmartCaptureError):
     """The database of assessments cannot be opened, read or written."""
 
 
+class InvalidMessageError(SmartCaptureError):
+    """Bytes on the wire that are no message of ours."""
+
+
 class SessionError(SmartCaptureError):
     """A camera session broke the protocol, for example no configuration first."""
 
@@ -164,4 +169,4 @@ class PermissionDeniedError(SmartCaptureError):
 
 
 class IdleTimeoutError(SmartCaptureError):
-    """Nothing came, or nothing was read, for too long; the place is for somebody else."""
+    """Nothing came for too long; the place is for somebody else."""

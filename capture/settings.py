@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         512, ge=1, description="calls with pictures that one client may have open"
     )
     idle_timeout_s: float = Field(
-        600.0, gt=0, description="a stream on which nothing moves for so long ends, in seconds"
+        600.0, gt=0, description="a call whose next message takes longer ends, in seconds"
     )
     worker_count: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="worker processes"

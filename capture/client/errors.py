@@ -4,7 +4,7 @@
 
     SmartCaptureError                 capture.errors
     |-- ImageError and its classes    the picture cannot be judged: the same classes as there
-    |-- ProfileError, SessionError    the request cannot be used
+    |-- ProfileError, SessionError, InvalidMessageError    the request cannot be used
     |-- OverloadedError               too busy, even after the waits that the server asked for
     |-- DrainingError                 it is going down
     |-- UnauthenticatedError, PermissionDeniedError    the token is not known, or not good for this
@@ -24,6 +24,7 @@ from capture.errors import (
     DrainingError,
     IdleTimeoutError,
     ImageError,
+    InvalidMessageError,
     OverloadedError,
     PermissionDeniedError,
     ProfileError,
@@ -135,6 +136,7 @@ _KINDS: dict[str, type[SmartCaptureError]] = {
         if isinstance(kind, type) and issubclass(kind, ImageError)
     },
     "UNKNOWN_PROFILE": ProfileError,
+    "INVALID_MESSAGE": InvalidMessageError,
     "SESSION_PROTOCOL": SessionError,
     "DRAINING": DrainingError,
     "UNAUTHENTICATED": UnauthenticatedError,

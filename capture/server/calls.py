@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc.aio
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError
 
-from capture.errors import IdleTimeoutError
+from capture.errors import IdleTimeoutError, InvalidMessageError
 from capture.server.metrics import Metrics
 from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
 
@@ -68,20 +68,6 @@ class Call:
         self.metrics.failed(refusal.row.code)
         return refusal
 
-    async def write_within(self, message: Message, timeout_s: float) -> None:
-        """Send a message of a stream.
-
-        Raises
-        ------
-        IdleTimeoutError
-            If the client leaves its answers unread for so long, in seconds.
-        """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.context.write(message)
-        except TimeoutError:
-            raise IdleTimeoutError(f"no answer was read for {timeout_s:g} s") from None
-
     async def abort(self, refusal: Refusal) -> NoReturn:
         """End the call with a refusal."""
         await self.context.abort(
@@ -99,12 +85,16 @@ async def next_within(messages: AsyncIterator[Received], timeout_s: float) -> Re
     ------
     IdleTimeoutError
         If none comes in time, in seconds; one that comes byte by byte counts as none.
+    InvalidMessageError
+        If what comes is no message of this call.
     """
     try:
         async with asyncio.timeout(timeout_s):
             return await anext(messages, None)
     except TimeoutError:
         raise IdleTimeoutError(f"no message came for {timeout_s:g} s") from None
+    except DecodeError:
+        raise InvalidMessageError("these bytes are no message of this call") from None
 
 
 class answering:  # noqa: N801 - read as a word: async with answering(context, metrics)

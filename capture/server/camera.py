@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import structlog
 
-from capture.errors import DrainingError, SessionError
+from capture.errors import DrainingError, IdleTimeoutError, InvalidMessageError, SessionError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.measure.motion import PreviewMeasures
@@ -65,7 +65,7 @@ class CameraStream:
     drain : Drain
         The end of the server.
     idle_timeout_s : float
-        Time in which a message must come, or an answer be taken, in seconds.
+        Time in which the next message must come, in seconds.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class CameraStream:
         self._is_waiting_for_request = False
         self._is_over = False
         self._is_taken_over = False
+        self._ended_by: Exception | None = None
 
     async def run(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
         """Guide the camera until its client, or the server, comes to an end.
@@ -104,6 +105,10 @@ class CameraStream:
             If the first message is not a usable configuration.
         ProfileError
             If the configuration names a profile that is not there.
+        IdleTimeoutError
+            If the client sends nothing for too long.
+        InvalidMessageError
+            If it sends what is no message.
         DrainingError
             If the server takes no new sessions.
         """
@@ -126,12 +131,14 @@ class CameraStream:
         try:
             await self._put(started=_started(self._token, earlier is not None, config, profile))
             await self._serve(requests)
-        except ExceptionGroup as group:  # of the tasks: the first to fail has ended the others
-            raise group.exceptions[0] from None
+        except ExceptionGroup as failures:  # the first task to fail has ended the others
+            raise failures.exceptions[0] from None
         finally:
             self._shelf.close(self._token, self._give_up, self._session)
             metrics.session_closed()
             log.info("session closed")
+        if self._ended_by is not None:
+            raise self._ended_by
         if self._is_taken_over:
             raise SessionError("the session goes on in another stream")
 
@@ -162,7 +169,11 @@ class CameraStream:
     async def _read(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
         while not self._is_over:
             self._is_waiting_for_request = True
-            request = await next_within(requests, self._idle_timeout_s)
+            try:
+                request = await next_within(requests, self._idle_timeout_s)
+            except (IdleTimeoutError, InvalidMessageError) as error:
+                self._ended_by = error  # told when what was read before has been answered
+                return
             self._is_waiting_for_request = False
             if request is None:
                 return
@@ -310,7 +321,7 @@ class CameraStream:
 
     async def _write(self) -> None:
         while (response := await self._outbox.get()) is not None:
-            await self._call.write_within(response, self._idle_timeout_s)
+            await self._call.context.write(response)
 
 
 def _go_on(earlier: Session | None, config: SessionConfig, profile: Profile) -> Session:

@@ -40,7 +40,7 @@ class CallLimits:
     max_calls_per_client : int
         Other calls of one client.
     idle_timeout_s : float
-        Time in which a message must come, or an answer be taken, in seconds.
+        Time in which the next message of a call must come, in seconds.
     """
 
     max_session_count: int
@@ -159,9 +159,9 @@ class _PictureStream:
         try:
             with drain.telling(reader.cancel):
                 await asyncio.wait([reader])
-                if not reader.cancelled():
-                    reader.result()
                 await asyncio.gather(*self._tasks)
+            if not reader.cancelled():
+                reader.result()
         finally:
             await ended(reader, *self._tasks)
 
@@ -183,7 +183,7 @@ class _PictureStream:
         else:
             response.assessment.CopyFrom(judged)
         async with self._write_lock:
-            await self._call.write_within(response, self._idle_timeout_s)
+            await self._call.context.write(response)
         self._places.release()
 
 

@@ -72,6 +72,7 @@ STATUS_TABLE: dict[type[Exception], StatusRow] = {
     errors.ProfileError: StatusRow(_INVALID, "UNKNOWN_PROFILE"),
     errors.ConfigurationError: StatusRow(_INTERNAL, "MISCONFIGURED", tells=False),
     errors.LedgerError: StatusRow(_INTERNAL, "LEDGER", tells=False),
+    errors.InvalidMessageError: StatusRow(_INVALID, "INVALID_MESSAGE"),
     errors.SessionError: StatusRow(_INVALID, "SESSION_PROTOCOL"),
     errors.OverloadedError: OVERLOADED_ROW,
     errors.DrainingError: StatusRow(grpc.StatusCode.UNAVAILABLE, "DRAINING", is_retryable=True),
