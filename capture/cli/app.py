@@ -14,6 +14,7 @@ from capture.cli import (
     conformance,
     demo,
     export,
+    groups,
     models,
     prepare,
     replay,
@@ -45,6 +46,7 @@ app.command("score")(score.score)
 app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("export")(export.export)
+app.command("groups")(groups.groups)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)
 app.command("conformance")(conformance.conformance)
