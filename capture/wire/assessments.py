@@ -1,6 +1,7 @@
 """Assessments on the wire.
 
-Not on the wire: the tiles of the blur measure, which only the explain view draws.
+Not on the wire: the tiles of the blur measure, which only the explain view draws, and what
+only the ledger keeps: the perceptual hash and the settings from EXIF.
 """
 
 from __future__ import annotations
