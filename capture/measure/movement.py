@@ -28,14 +28,14 @@ RECENT_MS = 165.0
 _KEPT_COUNT = 32
 _SLOW_PREVIEW_SPAN_MS = 1000.0
 
-_STILL_WIDTHS_S = 0.01
+_STILL_WIDTHS_S = 0.02
 _FRAME_NOISE_WIDTHS = 1e-4
 _EXCESS_RATIO = 1.5
 _MIN_SCENE_INLIERS = 16
 _EDGE_MS = 10.0
 _GYRO_BIN_MS = 5.0
 _GYRO_HISTORY_MS = 300.0
-_SHARE_BEFORE = 0.25
+_SHARE_BEFORE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ class MovementHistory:
         """
         by_frames = _velocity(motion, preview_width_px, interval_ms, optics)
         by_gyro = None
-        span = gyro.span_at(at_ms + optics.rolling_shutter_ms / 2)
+        read_at_ms = at_ms + optics.rolling_shutter_ms / 2
+        span = gyro.span_at(read_at_ms)
         if optics.focal_widths > 0 and span and span[1] - interval_ms > span[0] - _EDGE_MS:
             interval = np.array([span[1] - interval_ms, span[1]])
             rate = gyro.mean_rates(interval)[0]
@@ -169,13 +170,14 @@ class MovementHistory:
             return self, gyro, None
         step = Step(at_ms, interval_ms, _frozen(by_frames), _frozen(by_gyro))
         history = MovementHistory((*self.steps, step)[-_KEPT_COUNT:])
-        return history, gyro, history._read(motion, gyro, span, exposure_time_s, optics)
+        return history, gyro, history._read(motion, gyro, span, read_at_ms, exposure_time_s, optics)
 
     def _read(
         self,
         motion: Motion | None,
         gyro: GyroTrack,
         span: tuple[float, float] | None,
+        read_at_ms: float,
         exposure_time_s: float,
         optics: Optics,
     ) -> Reading:
@@ -199,7 +201,7 @@ class MovementHistory:
                 confidence=agreement * backing,
                 is_backed_by_history=is_backed,
             )
-        predicted = _predict_by_gyro(gyro, span, exposure_time_s, optics)
+        predicted = _predict_by_gyro(gyro, span, read_at_ms, exposure_time_s, optics)
         speed = _norm(newest.by_gyro)
         peak = max(_norm(step.by_gyro or step.by_frames) for step in recent)
         confidence = 0.9 if gyro.bias_learnt_s > 0 else 0.7
@@ -248,27 +250,32 @@ def _speaks_for_the_scene(motion: Motion) -> bool:
 
 
 def _predict_by_gyro(
-    gyro: GyroTrack, span: tuple[float, float], exposure_time_s: float, optics: Optics
+    gyro: GyroTrack,
+    span: tuple[float, float],
+    at_ms: float,
+    exposure_time_s: float,
+    optics: Optics,
 ) -> float:
-    """Predict the root mean square speed while the shutter is open.
+    """Predict the root mean square speed while the shutter is open around a frame's time.
 
-    A quarter of the exposure is taken to lie before the frame's time: cameras stamp a frame
-    at its start, its middle or its end.
+    A quarter of the exposure is taken to lie before that time: cameras stamp a frame at its
+    start, its middle or its end. What lies beyond the samples is foretold.
     """
     since_ms, until_ms = span
-    exposure_ms = exposure_time_s * 1000
-    ahead_ms = (1 - _SHARE_BEFORE) * exposure_ms
+    opens_ms = at_ms - _SHARE_BEFORE * exposure_time_s * 1000
+    closes_ms = opens_ms + exposure_time_s * 1000
     bin_count = max(1, int(min(until_ms - since_ms, _GYRO_HISTORY_MS) / _GYRO_BIN_MS))
     edges = until_ms - _GYRO_BIN_MS * np.arange(bin_count, -1.0, -1.0)
     past = image_velocities(gyro.mean_rates(edges), optics.focal_widths, optics.roll_radius)
-    ahead_count = math.ceil(ahead_ms / _GYRO_BIN_MS)
-    ahead = expected_squares(past, GYRO_ORDER, ahead_count)
-    lengths = np.full(ahead_count, _GYRO_BIN_MS)
-    lengths[-1] = ahead_ms - _GYRO_BIN_MS * (ahead_count - 1)
-    before = gyro.mean_rates(np.array([until_ms - (exposure_ms - ahead_ms), until_ms]))
-    seen = image_velocities(before, optics.focal_widths, optics.roll_radius)
-    total = float(ahead @ lengths + np.square(seen).sum() * (exposure_ms - ahead_ms))
-    return math.sqrt(total / exposure_ms)
+    ahead_count = max(1, math.ceil((closes_ms - until_ms) / _GYRO_BIN_MS))
+    ahead_edges = until_ms + _GYRO_BIN_MS * np.arange(ahead_count + 1.0)
+    lengths = np.diff(np.clip(ahead_edges, opens_ms, closes_ms))
+    total = float(expected_squares(past, GYRO_ORDER, ahead_count) @ lengths)
+    if until_ms > opens_ms:
+        rate = gyro.mean_rates(np.array([opens_ms, until_ms]))[0]
+        seen = image_velocities(rate, optics.focal_widths, optics.roll_radius)
+        total += float(seen @ seen) * (until_ms - opens_ms)
+    return math.sqrt(total / (closes_ms - opens_ms))
 
 
 def _velocity(
