@@ -2,16 +2,18 @@
 # make test    set up, and run the tests
 # make check   formatting, types, wire definitions
 # make proto   generate capture/v1 from proto/
+# make fuzz    the decoder, for FUZZ_SECONDS; guided by coverage where atheris can be had
 # make bench-gates | bench-steady | bench-serve | bench-archive | bench-pool
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PREPARE := .venv-prepare
+FUZZ_SECONDS ?= 60
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-prepare check format proto clean \
+.PHONY: help demo test test-prepare check format proto fuzz clean \
         bench-gates bench-steady bench-serve bench-archive bench-pool
 
 help:
@@ -55,6 +57,10 @@ format: $(VENV)/.dev
 
 proto: $(VENV)/.dev
 	$(BIN)/python -m tests.wire
+
+fuzz: $(VENV)/.dev
+	-$(BIN)/python $(PIP) --only-binary :all: atheris==3.0.0
+	$(BIN)/python -m tests.fuzz.decoder --seconds $(FUZZ_SECONDS)
 
 bench-gates bench-steady bench-serve bench-archive bench-pool: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.$(@:bench-%=%)
