@@ -10,8 +10,9 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from threading import Event
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,21 +37,22 @@ from capture.archive.sources import STDIN, Sources, spooled
 from capture.archive.tally import Effort, Tally
 from capture.cli.exits import ExitCode
 from capture.cli.status import LEDGER_HELP, STYLES
-from capture.errors import LedgerError
+from capture.errors import ConfigurationError, LedgerError
 from capture.gates.profile import load_profile
 from capture.ledger.database import name_of
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.pool import worker_pool
 from capture.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from capture.archive.dask_engine import DaskEngine
+
 
 class EngineName(StrEnum):
     """Where pictures are judged."""
 
     LOCAL = "local"
-
-
-ENGINES = {EngineName.LOCAL: LocalEngine}
+    DASK = "dask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,13 @@ def score(
     engine: Annotated[
         EngineName, typer.Option(help="Where pictures are judged.")
     ] = EngineName.LOCAL,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a running Dask cluster, such as tcp://host:8786; without, one is started.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -107,6 +116,7 @@ def score(
     """
     settings = load_settings(worker_count=workers)
     limits = load_profile(profile or settings.default_profile)
+    started = _engine(engine, scheduler, settings, classify=classify)
     with ExitStack() as stack:
         named = [name for name in sources if name != STDIN]
         listed = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in sources else None
@@ -121,9 +131,7 @@ def score(
         judging = Judging(limits, __version__, classify, retry_failed, opened.max_pixels_of)
         progress = stack.enter_context(_progress(hidden=quiet or json_))
         try:
-            summary = asyncio.run(
-                _score(pictures, opened, judging, engine, settings, run_id, progress)
-            )
+            summary = asyncio.run(_score(pictures, opened, judging, started, run_id, progress))
         except LedgerError as error:
             raise LedgerError(
                 f"{error}; what was committed stays, and the same command goes on from there"
@@ -135,20 +143,35 @@ def score(
     raise typer.Exit(_exit_code(summary))
 
 
+def _engine(
+    name: EngineName, scheduler: str | None, settings: Settings, *, classify: bool
+) -> DaskEngine | LocalEngine:
+    make_pool = partial(worker_pool, settings, classify=classify)
+    if name is EngineName.LOCAL:
+        if scheduler is not None:
+            raise ConfigurationError("--scheduler is of a Dask cluster: add --engine dask")
+        return LocalEngine(make_pool())
+    try:
+        from capture.archive.dask_engine import DaskEngine
+    except ImportError as error:
+        raise ConfigurationError(
+            f"--engine dask needs {error.name}: pip install 'smart-capture[archive]'"
+        ) from error
+    return DaskEngine(make_pool, scheduler, settings.worker_count)
+
+
 async def _score(
     pictures: Sources,
     ledger: Ledger,
     judging: Judging,
-    engine_name: EngineName,
-    settings: Settings,
+    engine: DaskEngine | LocalEngine,
     run_id: int,
     progress: Progress,
 ) -> Summary:
     started = time.monotonic()
     task = progress.add_task("scoring", total=None, tally=Tally())
     given_up = Event()
-    pool = worker_pool(settings, classify=judging.classify)
-    async with ENGINES[engine_name](pool) as engine:
+    async with engine:
         run = ArchiveRun(
             ledger,
             engine,
