@@ -12,8 +12,8 @@ from enum import StrEnum
 from capture.gates.profile import SteadinessLimits
 from capture.measure.luma import REFERENCE_LONG_EDGE_PX
 
-_READY_ENTRY_SHARE = 0.8
-"""Share of the limit below which READY is first given: foretelling errs by some 20 %."""
+_READY_ENTRY_SHARE, _READY_EXIT_SHARE = 0.8, 0.9
+"""Shares of the limit at which READY is given and taken back: foretelling errs by some 20 %."""
 
 
 class StabilityState(StrEnum):
@@ -154,8 +154,8 @@ class SteadinessState:
         Notes
         -----
         A calm camera stays calm up to the release limit, so that its dwell is not lost to a
-        heartbeat. READY is given below 0.8 of the maximum and taken back above the maximum,
-        so that it is never said of a blur that the profile refuses.
+        heartbeat. READY is given below 0.8 of the maximum and taken back above 0.9 of it, so
+        that it is hardly ever said of a blur that the profile refuses.
         """
         limit_px = terms.release_blur_px if self.calm_ms > 0 else terms.max_blur_px
         if movement.momentary_blur_px > limit_px:
@@ -163,7 +163,7 @@ class SteadinessState:
         calm_ms = self.calm_ms + movement.interval_ms
         worst_px = max(movement.peak_blur_px, movement.predicted_blur_px)
         was_ready = self.state is StabilityState.READY
-        ready_px = terms.max_blur_px * (1 if was_ready else _READY_ENTRY_SHARE)
+        ready_px = terms.max_blur_px * (_READY_EXIT_SHARE if was_ready else _READY_ENTRY_SHARE)
         if calm_ms < terms.dwell_ms or not movement.is_backed_by_history:
             state = StabilityState.SETTLING
         elif worst_px > ready_px or holds.is_camera_searching or holds.is_scene_spent:
