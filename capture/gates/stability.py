@@ -202,7 +202,8 @@ class Stability:
     max_predicted_blur_px : float
         What the profile allows, in pixels of the still.
     speed_px_s : float or None
-        Speed of the picture since the preview before, in pixels of the still per second.
+        Speed of the picture's centre since the preview before, in pixels of the still per
+        second. The predicted blur also counts roll.
     source : MotionSource
         Where the motion was read.
     confidence : float

@@ -62,8 +62,10 @@ class Reading:
 
     Attributes
     ----------
+    center_speed : float
+        Of the picture's centre, mean over the frame's interval, in preview widths per second.
     speed : float
-        Mean over the frame's interval, in preview widths per second.
+        The same with roll: root mean square over the picture.
     peak_speed : float
         The largest of the recent ones.
     predicted_speed : float
@@ -76,6 +78,7 @@ class Reading:
         Whether at least five intervals speak, or at least two over a second.
     """
 
+    center_speed: float
     speed: float
     peak_speed: float
     predicted_speed: float
@@ -193,6 +196,7 @@ class MovementHistory:
         recent = self.steps[-self._recent_count() :]
         if newest.by_gyro is None or span is None:
             return Reading(
+                center_speed=_norm(newest.by_frames, 2),
                 speed=_norm(newest.by_frames),
                 peak_speed=max(_norm(step.by_frames or step.by_gyro) for step in recent),
                 predicted_speed=predict_speed(frames, len(recent)),
@@ -202,19 +206,21 @@ class MovementHistory:
                 is_backed_by_history=is_backed,
             )
         predicted = _predict_by_gyro(gyro, span, read_at_ms, exposure_time_s, optics)
-        speed = _norm(newest.by_gyro)
+        center_speed, speed = _norm(newest.by_gyro, 2), _norm(newest.by_gyro)
         peak = max(_norm(step.by_gyro or step.by_frames) for step in recent)
         confidence = 0.9 if gyro.bias_learnt_s > 0 else 0.7
         if newest.by_frames is not None and motion is not None:
             if self._excess_by_frames() and _speaks_for_the_scene(motion):
                 # A sideways movement, which no gyroscope sees; close by it blurs the most.
                 predicted = max(predicted, predict_speed(frames, len(recent)))
+                center_speed = max(center_speed, _norm(newest.by_frames, 2))
                 speed = max(speed, _norm(newest.by_frames))
                 peak = max(peak, *(_norm(step.by_frames) for step in recent))
                 confidence = 0.5 * agreement
             else:
                 confidence = max(confidence, 0.9 + 0.1 * agreement)
         return Reading(
+            center_speed=center_speed,
             speed=speed,
             peak_speed=peak,
             predicted_speed=predicted,
@@ -297,5 +303,5 @@ def _frozen(velocity: NDArray[np.float64] | None) -> tuple[float, float, float] 
     )
 
 
-def _norm(velocity: tuple[float, ...] | None) -> float:
-    return 0.0 if velocity is None else math.hypot(*velocity)
+def _norm(velocity: tuple[float, ...] | None, component_count: int = 3) -> float:
+    return 0.0 if velocity is None else math.hypot(*velocity[:component_count])

@@ -232,7 +232,7 @@ class Session:
             ready=state is StabilityState.READY,
             predicted_blur_px=blur_px,
             max_predicted_blur_px=view.terms.max_blur_px,
-            speed_px_s=None if reading is None else reading.speed * view.still_width_px,
+            speed_px_s=None if reading is None else reading.center_speed * view.still_width_px,
             source=_source(reading),
             confidence=0.0 if reading is None else reading.confidence,
             calm_ms=calm_ms,
