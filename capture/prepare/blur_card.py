@@ -172,7 +172,7 @@ of 128 px of a picture reduced to a long edge of about 1000 px.
 ## Data
 
 {photo_count} sharp photos that may be redistributed: camera files, Debian and Budgie wallpapers,
-Nextcloud's examples, a drone's field survey, and six photos of scikit-image; reduced so that
+Nextcloud's examples, a photogrammetry series, and six photos of scikit-image; reduced so that
 they are truly sharp. Their names and licences are in the corpus's `SOURCES.csv`.
 
 ## Recipe

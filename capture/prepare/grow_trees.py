@@ -78,14 +78,14 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
     known = ~np.isnan(label)
     shape = {"max_iter": tree_count, "random_state": seed, "early_stopping": False}
     blurred = HistGradientBoostingClassifier(
-        learning_rate=0.06, max_leaf_nodes=10, l2_regularization=1.0, **shape
+        learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
     ).fit(table.scalars[known], label[known])
     log_sigma = HistGradientBoostingRegressor(
         loss="absolute_error", learning_rate=0.08, max_leaf_nodes=20, **shape
     ).fit(table.scalars, np.log(sigma + SIGMA_OFFSET_PX))
     wide = sigma >= _MIN_KIND_SIGMA_PX
     motion = HistGradientBoostingClassifier(
-        learning_rate=0.06, max_leaf_nodes=10, l2_regularization=1.0, **shape
+        learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
     ).fit(table.scalars[wide], table.column("cause")[wide] != "disk")
     return BlurModel(
         to_trees(blurred),

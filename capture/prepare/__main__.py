@@ -1,0 +1,37 @@
+"""``python -m capture.prepare``: train the model of the blur measure, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import typer
+
+from capture.measure.blur_model import MODEL_PATH
+from capture.prepare.blur_training import Plan, train_blur
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def main() -> None:
+    """Simulate degradations of sharp photos, and train on them. Needs the [prepare] extra."""
+
+
+@app.command()
+def blur(
+    corpus: Annotated[Path, typer.Option(help="Folder that holds training_bases/.")],
+    work: Annotated[Path, typer.Option(help="Where simulated captures are kept: 8 GB.")],
+    output: Annotated[Path, typer.Option(help="The model to write.")] = MODEL_PATH,
+    captures: Annotated[int, typer.Option(help="Captures of each photo.")] = 110,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 1,
+) -> None:
+    """Train the blur model; the card is written beside it. About half an hour on one core."""
+    cv2.setNumThreads(1)
+    train_blur(corpus, work, output, Plan(captures_per_photo=captures, seed=seed))
+    typer.echo(f"wrote {output} and {output.with_suffix('.md')}")
+
+
+if __name__ == "__main__":
+    app()
