@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import grpc
@@ -26,7 +27,7 @@ class CertificateFiles:
     Raises
     ------
     ConfigurationError
-        If a file cannot be read.
+        If a file cannot be read, or the key is not that of the certificate.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
@@ -36,6 +37,8 @@ class CertificateFiles:
             self._contents = self._read()
         except OSError as error:
             raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+        if problem := self._problem():
+            raise ConfigurationError(f"{certificate} and {key} cannot be used: {problem}")
 
     def credentials(self) -> grpc.ServerCredentials:
         """Return credentials that follow the files: each new connection sees the latest."""
@@ -55,8 +58,24 @@ class CertificateFiles:
         if contents == self._contents:
             return None
         self._contents = contents
+        if problem := self._problem():
+            _LOG.warning("certificates do not fit, those before stay in use", cause=problem)
+            return None
         _LOG.info("certificates have changed")
         return self._configuration()
+
+    def _problem(self) -> str:
+        """Say why the files cannot be used together; empty when they can."""
+        certificate, key, *client_ca = self._paths
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # With a password, or OpenSSL would ask the terminal for one.
+            context.load_cert_chain(certificate, key, password="")
+            for path in client_ca:
+                context.load_verify_locations(path)
+        except OSError as error:  # of which SSLError is one
+            return error.strerror or type(error).__name__
+        return ""
 
     def _read(self) -> tuple[bytes, ...]:
         return tuple(path.read_bytes() for path in self._paths)

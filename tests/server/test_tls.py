@@ -127,6 +127,29 @@ async def test_a_renewed_certificate_is_used_without_a_restart(authority: Author
         assert await is_let_in(server, trust)
 
 
+async def test_a_renewal_that_does_not_fit_changes_nothing(authority: Authority) -> None:
+    """Half of a renewal, or garbage: those before stay in use until the files fit again."""
+    folder = authority.folder
+    trust = grpc.ssl_channel_credentials((folder / "authority.pem").read_bytes())
+    authority.sign("next")
+    async with running(folder) as server:
+        for key in ((folder / "next.key").read_bytes(), b"garbage", b""):
+            (folder / "server.key").write_bytes(key)
+            assert await is_let_in(server, trust)
+        (folder / "server.key").unlink()
+        assert await is_let_in(server, trust)
+
+
+@pytest.mark.parametrize("key", ["client.key", "names"])
+async def test_a_key_of_another_certificate_prevents_the_start(
+    authority: Authority, key: str
+) -> None:
+    """And so does a file that is no key; both files are named."""
+    with pytest.raises(ConfigurationError, match=r"server\.pem and .* cannot be used: .*(KEY|PEM)"):
+        async with running(authority.folder, tls_key=authority.folder / key):
+            pass
+
+
 @pytest.mark.parametrize("missing", ["tls_key", "tls_certificate"])
 async def test_a_certificate_and_its_key_come_together(tmp_path: Path, missing: str) -> None:
     """One without the other is a mistake, not plaintext."""
