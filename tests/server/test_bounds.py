@@ -187,25 +187,6 @@ async def test_a_connection_that_is_no_http2_is_closed(server: Server) -> None:
 # ---- how large
 
 
-async def test_giant_metadata_is_refused(stub: Any, burst: list[bytes]) -> None:
-    """64 KiB of headers; the connection goes on."""
-    large = (("x-large", "y" * (64 << 10)),)
-    status, _ = await refusal(stub.AssessImage(request(burst[-1]), metadata=large))
-    assert status is RESOURCE_EXHAUSTED
-    await stub.AssessImage(request(burst[-1]))
-
-
-async def test_a_message_that_expands_is_bounded(server: Server, burst: list[bytes]) -> None:
-    """100 kB that become 100 MB are refused; what is small when expanded is read."""
-    options = [("grpc.max_send_message_length", -1)]
-    async with grpc.aio.insecure_channel(
-        f"127.0.0.1:{server.port}", options, compression=grpc.Compression.Gzip
-    ) as channel:
-        stub = SmartCaptureStub(channel)
-        assert (await refusal(stub.AssessImage(request(bytes(100 << 20)))))[0] is RESOURCE_EXHAUSTED
-        await stub.AssessImage(request(burst[-1]))
-
-
 async def test_a_huge_declared_size_is_refused_before_the_bytes_come(server: Server) -> None:
     """The prefix of a message says how long it is; nothing is laid aside for it."""
     async with raw_connection(server.port) as connection:
