@@ -49,7 +49,6 @@ _OPTIONS = (
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 600_000),
     ("grpc.max_allowed_incoming_connections", 4096),
-    ("grpc.max_concurrent_streams", 1024),
     # Two servers on one port: how a new one takes over from an old one.
     ("grpc.so_reuseport", 1),
 )
