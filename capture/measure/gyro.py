@@ -18,6 +18,9 @@ from capture.errors import SessionError
 MAX_SAMPLE_COUNT = 16_384
 """Samples kept; the oldest go first, so that no client makes the memory grow."""
 
+MAX_RATE_RAD_S = 1000.0
+"""No gyroscope of a camera tells more; what does is in another unit, or nonsense."""
+
 _CLOCK_JUMP_MS = 1000.0
 _MAX_HOLE_MS = 30.0
 _BIAS_TIME_CONSTANT_S = 1.0
@@ -77,13 +80,15 @@ class GyroTrack:
         Raises
         ------
         SessionError
-            If a sample is not finite.
+            If a sample is not finite, or no gyroscope could have said it.
         """
         rows = np.array(
             [(s.captured_at_ms, s.x_rad_s, s.y_rad_s, s.z_rad_s) for s in samples], float
         ).reshape(-1, 4)
         if not np.isfinite(rows).all():
             raise SessionError("a motion sample is not a finite number")
+        if len(rows) and np.abs(rows[:, 1:]).max() > MAX_RATE_RAD_S:
+            raise SessionError(f"a motion sample turns faster than {MAX_RATE_RAD_S:.0f} rad/s")
         if not len(rows):
             return self
         times_ms, rates = self.times_ms, self.rates_rad_s

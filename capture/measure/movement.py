@@ -35,6 +35,7 @@ _MIN_SCENE_INLIERS = 16
 _EDGE_MS = 10.0
 _GYRO_BIN_MS = 5.0
 _GYRO_HISTORY_MS = 300.0
+_MAX_AHEAD_COUNT = 40
 _SHARE_BEFORE = 0.15
 
 
@@ -274,7 +275,10 @@ def _predict_by_gyro(
     edges = until_ms - _GYRO_BIN_MS * np.arange(bin_count, -1.0, -1.0)
     past = image_velocities(gyro.mean_rates(edges), optics.focal_widths, optics.roll_radius)
     ahead_count = max(1, math.ceil((closes_ms - until_ms) / _GYRO_BIN_MS))
+    # Nobody foretells further than this; of a longer exposure the rest goes on like its end.
+    ahead_count = min(ahead_count, _MAX_AHEAD_COUNT)
     ahead_edges = until_ms + _GYRO_BIN_MS * np.arange(ahead_count + 1.0)
+    ahead_edges[-1] = max(ahead_edges[-1], closes_ms)
     lengths = np.diff(np.clip(ahead_edges, opens_ms, closes_ms))
     total = float(expected_squares(past, GYRO_ORDER, ahead_count) @ lengths)
     if until_ms > opens_ms:

@@ -10,6 +10,8 @@ from capture.errors import SessionError
 
 DEFAULT_EXPOSURE_TIME_S = 1 / 60
 
+_MOST = 1e6
+
 
 class ConvergenceState(StrEnum):
     """What the camera's automatic exposure or focus is doing."""
@@ -45,7 +47,7 @@ class SessionConfig:
     Raises
     ------
     SessionError
-        If a number is negative or not finite.
+        If a number is negative, not finite or beyond reason.
     """
 
     profile: str = ""
@@ -66,8 +68,8 @@ class SessionConfig:
             "max_label_count",
         ):
             value = getattr(self, name)
-            if not math.isfinite(value) or value < 0:
-                raise SessionError(f"{name} must be finite and not negative, got {value}")
+            if not 0 <= value <= _MOST:
+                raise SessionError(f"{name} must lie in [0, {_MOST:.0e}], got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class PreviewFrame:
     def __post_init__(self) -> None:
         if not math.isfinite(self.captured_at_ms):
             raise SessionError(f"captured_at_ms must be finite, got {self.captured_at_ms}")
-        if not math.isfinite(self.exposure_time_s) or self.exposure_time_s < 0:
+        if not 0 <= self.exposure_time_s <= _MOST:
             raise SessionError(
-                f"exposure_time_s must be finite and not negative, got {self.exposure_time_s}"
+                f"exposure_time_s must lie in [0, {_MOST:.0e}], got {self.exposure_time_s}"
             )

@@ -74,6 +74,12 @@ def test_a_sample_that_is_not_finite_is_refused(value: float) -> None:
     assert len(track.times_ms) == 10
 
 
+def test_degrees_in_place_of_radians_are_noticed() -> None:
+    """No camera turns a hundred and fifty times a second."""
+    with pytest.raises(SessionError, match="faster than 1000 rad/s"):
+        GyroTrack.empty().with_samples([GyroSample(0.0, 0.0, -2000.0, 0.0)])
+
+
 def test_the_track_does_not_grow_for_ever() -> None:
     """The oldest go first."""
     track = GyroTrack.empty()

@@ -353,6 +353,8 @@ def test_a_configuration_that_makes_no_sense_is_refused(name: str) -> None:
     """By the name of what is wrong."""
     with pytest.raises(SessionError, match=name):
         SessionConfig(**{name: -1})  # type: ignore[arg-type]
+    with pytest.raises(SessionError, match=name):
+        SessionConfig(**{name: 1e300})  # type: ignore[arg-type]
 
 
 # ---- gyroscope
@@ -430,6 +432,16 @@ def test_samples_sent_ahead_of_the_frames_are_used_in_their_time() -> None:
     assert calm[-1].source is MotionSource.FUSED
     moving = [camera.frame((-17.0, 0.0)) for _ in range(10)]
     assert moving[-1].state is StabilityState.MOVING
+
+
+@pytest.mark.parametrize("exposure_time_s", [1e-6, 0.5, 3600.0])
+def test_any_exposure_time_has_a_prediction(exposure_time_s: float) -> None:
+    """In no more time than any other: an hour is not foretold in steps of 5 ms."""
+    config = SessionConfig(
+        exposure_time_s=exposure_time_s, still_width_px=STILL_WIDTH_PX, focal_length_px=3200
+    )
+    stability = turning(Camera.with_profile(DEFAULT, config), (0.0, 0.05, 0.0), see=True)
+    assert stability.predicted_blur_px == pytest.approx(160 * exposure_time_s, rel=0.1)
 
 
 # ---- the wire
