@@ -19,6 +19,7 @@ from capture.archive.pictures import (
     stamp_of,
     unreadable,
 )
+from capture.archive.remote import is_url, picture_at_url
 from capture.errors import UnreadableFileError
 from capture.ledger.names import printable
 
@@ -55,13 +56,15 @@ def picture_at(path: str) -> Picture:
     Parameters
     ----------
     path : str
-        A file, or ``archive!member``.
+        A file, ``archive!member``, or a URL.
 
     Returns
     -------
     Picture
         Where nothing is found any more, one that cannot be read.
     """
+    if is_url(path):
+        return picture_at_url(path)
     cut = path.find(MEMBER)
     while cut >= 0 and not Path(path).is_file():
         archive = path[:cut]
@@ -112,7 +115,9 @@ def _tar_members(archive: str, wanted: Wanted, *, compressed: bool) -> Iterator[
         yield Unreachable(printable(archive), f"the archive is damaged: {why}")
 
 
-def _held(opened: tarfile.TarFile, info: tarfile.TarInfo, archive: str, mtime_ns: int) -> Picture:
+def _held(
+    opened: tarfile.TarFile, info: tarfile.TarInfo, archive: str, mtime_ns: int | None
+) -> Picture:
     path = member_path(archive, info.name)
     if info.size > MAX_HELD_BYTES:
         return Unreachable(path, f"{info.size / 1e6:.0f} MB is too much to hold in memory")

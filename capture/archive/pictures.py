@@ -22,14 +22,15 @@ class Stamp:
 
     Attributes
     ----------
-    size_bytes : int
-        Length of the picture.
-    mtime_ns : int
-        When the file, or the archive around it, was last changed: Unix time in ns.
+    size_bytes : int or None
+        Length of the picture; None where a server does not say.
+    mtime_ns : int or None
+        When the file, or the archive around it, was last changed: Unix time in ns. None
+        where a server does not say: only reading it tells whether it changed.
     """
 
-    size_bytes: int
-    mtime_ns: int
+    size_bytes: int | None
+    mtime_ns: int | None
 
 
 class Picture(Protocol):
@@ -80,7 +81,7 @@ class ZipMember:
     archive_path: str
     archive: zipfile.ZipFile
     info: zipfile.ZipInfo
-    mtime_ns: int
+    mtime_ns: int | None
 
     @property
     def path(self) -> str:
@@ -112,7 +113,7 @@ class TarMember:
     name: str
     offset_bytes: int
     size_bytes: int
-    mtime_ns: int
+    mtime_ns: int | None
 
     @property
     def path(self) -> str:
@@ -144,7 +145,7 @@ class HeldMember:
 
     path: str
     data: bytes
-    mtime_ns: int
+    mtime_ns: int | None
 
     def stamp(self) -> Stamp:
         """Take the size of what was read."""

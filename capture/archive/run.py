@@ -168,7 +168,9 @@ class ArchiveRun:
             await self._open.put(None)
 
     def _of_unchanged(self, item: _Listed, row: Row | None) -> Row | None:
-        if row is None or item.stamp != Stamp(row["size_bytes"], row["mtime_ns"]):
+        if row is None or item.stamp is None or item.stamp.mtime_ns is None:
+            return None
+        if item.stamp != Stamp(row["size_bytes"], row["mtime_ns"]):
             return None
         return self._judging.of_stored(row)
 
@@ -199,7 +201,6 @@ class ArchiveRun:
                 return
         job = StillJob(
             image=EncodedImage(found.data),
-            path=None,
             profile=self._judging.profile,
             classify=self._judging.classify,
         )

@@ -1,4 +1,4 @@
-"""What a run reads: files, folders, globs, archives, and lists of them on stdin."""
+"""What a run reads: files, folders, globs, archives, URLs, and lists of them on stdin."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from shutil import copyfileobj
 from threading import Event
 from typing import BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from capture.archive.containers import COMPRESSED_TAR_SUFFIXES, is_archive, members_of
 from capture.archive.pictures import FilePicture, Picture, Unreachable, unreadable
+from capture.archive.remote import LOCAL_SCHEME, RemotePicture, check_url, is_url, pictures_at
 from capture.errors import ConfigurationError
 from capture.ledger.names import printable
 
@@ -35,28 +38,31 @@ class Sources:
     Parameters
     ----------
     names : sequence of str
-        Files, folders, archives and glob patterns; kept as absolute paths.
+        Files, folders, archives and glob patterns, kept as absolute paths; and URLs.
     listed : Path or None
         A file of further names, one a line or separated by NUL.
 
     Raises
     ------
     ConfigurationError
-        If a name leads nowhere. What a list names and is not there becomes a row instead.
+        If a name leads nowhere, or nothing can read its kind of URL. What a list names and
+        is not there becomes a row instead, as does what a URL names.
     """
 
     def __init__(self, names: Sequence[str], listed: Path | None = None) -> None:
-        self.names = [os.path.abspath(name) for name in names]  # noqa: PTH100 - keeps links
+        self.names = [_absolute(name) for name in names]
         self._listed = listed
         self._walk = _Walk()
         for name in self.names:
-            if not os.path.lexists(name) and not _first_match(name):
+            if is_url(name):
+                check_url(name)
+            elif not os.path.lexists(name) and not _first_match(name):
                 raise ConfigurationError(f"nothing there: {printable(name)}")
 
     def __iter__(self) -> Iterator[Picture]:
         self._walk = _Walk()
         for found in self._walk.files(self.names, self._listed):
-            if isinstance(found, Unreachable):
+            if not isinstance(found, str):
                 yield found
             elif is_archive(found):
                 yield from members_of(found, is_picture)
@@ -97,7 +103,7 @@ class _Walk:
         self.skipped_count = 0
         self._entered: set[tuple[int, int]] = set()
 
-    def files(self, names: Sequence[str], listed: Path | None) -> Iterator[str | Unreachable]:
+    def files(self, names: Sequence[str], listed: Path | None) -> Iterator[str | Picture]:
         for name in names:
             yield from self._expanded(name)
         if listed is not None:
@@ -105,16 +111,19 @@ class _Walk:
                 for name in _names_in(lines):
                     yield from self._expanded(name)
 
-    def _expanded(self, name: str) -> Iterator[str | Unreachable]:
+    def _expanded(self, name: str) -> Iterator[str | Picture]:
+        if is_url(name):
+            yield from self._behind(name)
+            return
         if os.path.lexists(name) or not _first_match(name):
-            yield from self._below(name)
+            yield from self.below(name)
             return
         for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
             # A pattern that matches a folder also matches, or leaves out, what lies in it.
             if not Path(match).is_dir():
                 yield match
 
-    def _below(self, name: str) -> Iterator[str | Unreachable]:
+    def below(self, name: str) -> Iterator[str | Unreachable]:
         pending = [(name, Path(name).is_dir())]
         while pending:
             path, is_folder = pending.pop()
@@ -125,6 +134,18 @@ class _Walk:
                 pending.extend(reversed(self._entries_of(path)))
             except OSError as error:
                 yield Unreachable(printable(path), f"folder: {unreadable(error)}")
+
+    def _behind(self, url: str) -> Iterator[Picture]:
+        for found in pictures_at(
+            url, lambda name: is_picture(name) or is_archive(name), self._skip
+        ):
+            if isinstance(found, RemotePicture) and is_archive(found.path):
+                yield Unreachable(found.path, "archives are looked into on local disks only")
+            else:
+                yield found
+
+    def _skip(self) -> None:
+        self.skipped_count += 1
 
     def _entries_of(self, folder: str) -> list[tuple[str, bool]]:
         found = os.stat(folder)  # noqa: PTH116 - may hold undecodable bytes
@@ -157,6 +178,20 @@ def is_picture(name: str) -> bool:
     return base.lower().endswith(PICTURE_SUFFIXES) and not base.startswith(".")
 
 
+def files_at(names: Iterable[str]) -> Iterator[FilePicture | Unreachable]:
+    """Yield files under the names given, and the pictures below folders sorted by name.
+
+    Archives are not looked into. What is not there is yielded too: reading it says so.
+    """
+    walk = _Walk()
+    for name in names:
+        for found in walk.below(name):
+            if isinstance(found, Unreachable):
+                yield found
+            elif found == name or is_picture(found):
+                yield FilePicture(found)
+
+
 @contextmanager
 def spooled(stream: BinaryIO) -> Iterator[Path]:
     """Keep a list that can be read only once in a temporary file while it is needed."""
@@ -178,10 +213,17 @@ def _names_in(lines: BinaryIO) -> Iterator[str]:
     while block := lines.read(1 << 16):
         *names, rest = (rest + block).split(separator)
         for name in names:
-            yield from _absolute(name)
-    yield from _absolute(rest)
+            yield from _named(name)
+    yield from _named(rest)
 
 
-def _absolute(name: bytes) -> Iterator[str]:
+def _named(name: bytes) -> Iterator[str]:
     if stripped := name.rstrip(b"\r\n"):
-        yield os.path.abspath(os.fsdecode(stripped))  # noqa: PTH100 - keeps links as they are
+        yield _absolute(os.fsdecode(stripped))
+
+
+def _absolute(name: str) -> str:
+    if is_url(name):
+        return name
+    path = url2pathname(urlsplit(name).path) if name.startswith(LOCAL_SCHEME) else name
+    return os.path.abspath(path)  # noqa: PTH100 - keeps links as they are

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
-from posixpath import commonpath, dirname
+from posixpath import commonprefix
 from types import TracebackType
 from typing import Any, Self
 
@@ -252,7 +252,8 @@ class Ledger:
             first, last = connection.execute(ends).one()
         if first is None:
             return ""
-        return f"{commonpath([dirname(first), dirname(last)])}/".replace("//", "/")
+        shared: str = commonprefix([first, last])
+        return shared[: shared.rfind("/") + 1]
 
     def outcomes(self) -> list[Outcome]:
         """Count the pictures that ended alike, most first."""

@@ -1,0 +1,173 @@
+"""Pictures behind URLs are listed, read and filed like those on a disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from capture import __version__
+from capture.archive.containers import picture_at
+from capture.archive.engines import LocalEngine
+from capture.archive.judging import Judging
+from capture.archive.run import ArchiveRun
+from capture.archive.sources import Sources
+from capture.archive.tally import Effort, Tally
+from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
+from capture.gates.profile import load_profile
+from capture.ledger.ledger import Ledger, open_ledger
+from capture.worker import WorkerConfig, build_worker
+from inference.lanes import LanePool
+from tests.archive.pictures import jpeg
+
+fsspec = pytest.importorskip("fsspec", reason="needs the [archive] extra (fsspec)")
+
+DEFAULT = load_profile("default")
+FILES = {
+    "b/2.jpg": jpeg(2, 96, 80),
+    "b/10.jpg": jpeg(10, 96, 80),
+    "a.jpg": jpeg(1, 96, 80),
+    "c.jpg": b"no picture",
+    "notes.txt": b"no picture by name",
+    ".thumb.jpg": jpeg(3, 96, 80),
+    "shard.tar": b"",
+}
+LISTED = ["a.jpg", "b/10.jpg", "b/2.jpg", "c.jpg", "shard.tar"]
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """A folder in memory."""
+    system = fsspec.filesystem("memory")
+    for name, data in FILES.items():
+        system.pipe_file(f"/photos/{name}", data)
+    yield "memory://photos"
+    system.rm("/photos", recursive=True)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The same folder behind a web server."""
+    for name, data in FILES.items():
+        file = tmp_path / "web" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *words: object) -> None:
+            del words
+
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(tmp_path / "run.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[LocalEngine]:
+    factory = partial(build_worker, WorkerConfig(classify=False))
+    async with LocalEngine(LanePool(factory, worker_count=1, job_timeout_s=30)) as started:
+        yield started
+
+
+async def score(ledger: Ledger, engine: LocalEngine, *names: str) -> Tally:
+    run_id = ledger.begin_run(list(names), DEFAULT, __version__, classify=False)
+    judging = Judging(DEFAULT, __version__, False, False, ledger.max_pixels_of)
+    run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=lambda _: None)
+    return await run.score(Sources(names))
+
+
+def below(base: str, paths: list[str]) -> list[str]:
+    assert all(path.startswith(base) for path in paths)
+    return [path.removeprefix(base).lstrip("/") for path in paths]
+
+
+def test_a_store_is_listed_as_a_disk_is(store: str) -> None:
+    """Sorted by name folder by folder; dot files and what is no picture are left out."""
+    sources = Sources([store])
+    listed = [picture.path for picture in sources]
+    assert below("memory:///photos", listed) == LISTED
+    assert listed == [picture.path for picture in sources]
+    assert sources.skipped_count == 1
+    assert sources.count(threading.Event()) == len(LISTED)
+
+
+def test_patterns_and_single_pictures_are_sources(store: str) -> None:
+    """A star matches within a store; a picture that is named is one, whatever its name."""
+    assert [picture.path for picture in Sources([f"{store}/b/*.jpg", f"{store}/notes.txt"])] == [
+        *("memory:///photos/b/10.jpg", "memory:///photos/b/2.jpg", "memory:///photos/notes.txt")
+    ]
+
+
+async def test_a_web_folder_is_scored_and_unchanged_the_next_time(
+    web: str, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """Rows as of a disk, with the reason where there is no picture; then nothing is read."""
+    first = await score(ledger, engine, web)
+    assert first.failures == {"UNRECOGNIZED_FORMAT": 1, "UNREADABLE": 1}
+    rows = list(ledger.rows())
+    assert below(web, [row["path"] for row in rows]) == LISTED
+    assert rows[-1]["error"] == "archives are looked into on local disks only"
+    assert all(row["mtime_ns"] for row in rows[:-1])
+    again = await score(ledger, engine, web)
+    assert again.efforts == {Effort.UNCHANGED: 4, Effort.SCORED: 1}
+
+
+async def test_a_picture_gone_from_its_store_is_a_row(
+    store: str, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """One that is missing ends nothing; the others are judged."""
+    tally = await score(ledger, engine, f"{store}/gone.jpg", f"{store}/a.jpg")
+    assert tally.failures == {"UNREADABLE": 1}
+    assert tally.verdicts.total() == 1
+    (gone,) = ledger.rows_at(["memory:///photos/gone.jpg"]).values()
+    assert gone["error"] == "No such file or directory"
+
+
+async def test_a_disk_and_a_store_share_a_ledger(
+    store: str, tmp_path: Path, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """The same bytes at both places are decoded once; they have no folder in common."""
+    (tmp_path / "a.jpg").write_bytes(FILES["a.jpg"])
+    await score(ledger, engine, str(tmp_path / "a.jpg"))
+    tally = await score(ledger, engine, f"{store}/a.jpg", (tmp_path / "a.jpg").as_uri())
+    assert tally.efforts == {Effort.REUSED: 1, Effort.UNCHANGED: 1}
+    assert ledger.common_folder() == ""
+
+
+def test_a_picture_is_found_again_by_its_url(store: str) -> None:
+    """Reports and exports read it where it lies."""
+    picture = picture_at("memory:///photos/a.jpg")
+    assert picture.read(1 << 20) == FILES["a.jpg"]
+    with pytest.raises(ImageTooLargeError):
+        picture.read(100)
+    with pytest.raises(UnreadableFileError):
+        picture_at(f"{store}/gone.jpg").read(1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("nosuch://bucket/a.jpg", "nosuch"),
+        ("ftp://me:secret@host/a.jpg", "password"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_at_once(url: str, complaint: str) -> None:
+    """Before a run begins, in words, and without repeating a password."""
+    with pytest.raises(ConfigurationError, match=complaint) as raised:
+        Sources([url])
+    assert "secret" not in str(raised.value)
