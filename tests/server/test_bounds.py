@@ -12,6 +12,8 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
+from capture.client import AsyncClient
+from capture.errors import IdleTimeoutError
 from capture.server.app import Server
 from capture.settings import Settings
 from capture.v1 import image_pb2, session_pb2, smart_capture_pb2
@@ -128,6 +130,22 @@ async def test_a_session_that_sends_nothing_is_ended(
     await session.open()
     assert await refusal(session.call.read()) == (ABORTED, "IDLE")
     assert open_sessions(impatient_server) == 0
+
+
+async def test_the_client_says_that_it_was_idle(
+    impatient_server: Server, burst: list[bytes]
+) -> None:
+    """By its own class, and without coming back to do nothing once more."""
+
+    async def do_nothing() -> None:
+        address = f"127.0.0.1:{impatient_server.port}"
+        async with AsyncClient(address) as client, client.session() as session:
+            await session.judge_preview(burst[0])
+            async for _ in session.events():
+                pass
+
+    with pytest.raises(IdleTimeoutError, match=r"no message came for 0\.4 s"):
+        await asyncio.wait_for(do_nothing(), 20)
 
 
 async def test_a_stream_of_pictures_that_sends_nothing_is_ended(impatient_stub: Any) -> None:
