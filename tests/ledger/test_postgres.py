@@ -86,6 +86,19 @@ def test_machines_may_write_side_by_side(ledger: Ledger, rows: list[Row], url: s
     assert ledger.runs()[0]["scored_count"] == 80
 
 
+def test_an_older_schema_is_brought_forward(ledger: Ledger, rows: list[Row], url: str) -> None:
+    """A server's ledger from before groups were told gets the columns, and keeps its rows."""
+    put(ledger, rows)
+    with ledger.engine.begin() as connection:
+        for name in ("perceptual_hash", "captured_at", "exposure_time_s", "f_number", "iso"):
+            connection.exec_driver_sql(f"ALTER TABLE assessments DROP COLUMN {name}")
+        connection.exec_driver_sql("UPDATE ledger_version SET version = 2")
+    with open_ledger(url) as opened:
+        found = list(opened.rows())
+    assert [row["path"] for row in found] == [row["path"] for row in rows]
+    assert {row["captured_at"] for row in found} == {None}
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
     """One line that says where, not a trace of libraries."""
     pytest.importorskip("psycopg", reason="PostgreSQL needs psycopg: [archive]")
