@@ -70,7 +70,7 @@ def score(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, zip and tar files, URLs; - reads a list of them from stdin.",
+            help="Files, folders, globs, zips, tars, URLs; - reads a list of them from stdin.",
             metavar="SOURCE",
         ),
     ],
