@@ -21,6 +21,9 @@ MAX_SAMPLE_COUNT = 16_384
 MAX_RATE_RAD_S = 1000.0
 """No gyroscope of a camera tells more; what does is in another unit, or nonsense."""
 
+MAX_TIME_MS = 1e15
+"""Times beyond this cannot tell one millisecond from the next."""
+
 _CLOCK_JUMP_MS = 1000.0
 _MAX_HOLE_MS = 30.0
 _BIAS_TIME_CONSTANT_S = 1.0
@@ -87,7 +90,9 @@ class GyroTrack:
         ).reshape(-1, 4)
         if not np.isfinite(rows).all():
             raise SessionError("a motion sample is not a finite number")
-        if len(rows) and np.abs(rows[:, 1:]).max() > MAX_RATE_RAD_S:
+        if (np.abs(rows[:, 0]) > MAX_TIME_MS).any():
+            raise SessionError(f"the time of a motion sample is beyond {MAX_TIME_MS:.0e} ms")
+        if (np.abs(rows[:, 1:]) > MAX_RATE_RAD_S).any():
             raise SessionError(f"a motion sample turns faster than {MAX_RATE_RAD_S:.0f} rad/s")
         if not len(rows):
             return self

@@ -36,6 +36,7 @@ _EDGE_MS = 10.0
 _GYRO_BIN_MS = 5.0
 _GYRO_HISTORY_MS = 300.0
 _MAX_AHEAD_COUNT = 40
+_SHORTEST_EXPOSURE_MS = 1e-3
 _SHARE_BEFORE = 0.15
 
 
@@ -269,23 +270,24 @@ def _predict_by_gyro(
     start, its middle or its end. What lies beyond the samples is foretold.
     """
     since_ms, until_ms = span
-    opens_ms = at_ms - _SHARE_BEFORE * exposure_time_s * 1000
-    closes_ms = opens_ms + exposure_time_s * 1000
+    exposure_ms = max(1000 * exposure_time_s, _SHORTEST_EXPOSURE_MS)
+    # From here on times count from the end of the samples.
+    opens_ms = (at_ms - until_ms) - _SHARE_BEFORE * exposure_ms
+    closes_ms = opens_ms + exposure_ms
     bin_count = max(1, int(min(until_ms - since_ms, _GYRO_HISTORY_MS) / _GYRO_BIN_MS))
     edges = until_ms - _GYRO_BIN_MS * np.arange(bin_count, -1.0, -1.0)
     past = image_velocities(gyro.mean_rates(edges), optics.focal_widths, optics.roll_radius)
-    ahead_count = max(1, math.ceil((closes_ms - until_ms) / _GYRO_BIN_MS))
-    # Nobody foretells further than this; of a longer exposure the rest goes on like its end.
-    ahead_count = min(ahead_count, _MAX_AHEAD_COUNT)
-    ahead_edges = until_ms + _GYRO_BIN_MS * np.arange(ahead_count + 1.0)
+    # Nobody foretells far; of a long exposure the rest goes on like the last bin.
+    ahead_count = min(max(1, math.ceil(closes_ms / _GYRO_BIN_MS)), _MAX_AHEAD_COUNT)
+    ahead_edges = _GYRO_BIN_MS * np.arange(ahead_count + 1.0)
     ahead_edges[-1] = max(ahead_edges[-1], closes_ms)
     lengths = np.diff(np.clip(ahead_edges, opens_ms, closes_ms))
     total = float(expected_squares(past, GYRO_ORDER, ahead_count) @ lengths)
-    if until_ms > opens_ms:
-        rate = gyro.mean_rates(np.array([opens_ms, until_ms]))[0]
+    if opens_ms < -_SHORTEST_EXPOSURE_MS:
+        rate = gyro.mean_rates(np.array([until_ms + opens_ms, until_ms]))[0]
         seen = image_velocities(rate, optics.focal_widths, optics.roll_radius)
-        total += float(seen @ seen) * (until_ms - opens_ms)
-    return math.sqrt(total / (closes_ms - opens_ms))
+        total -= float(seen @ seen) * opens_ms
+    return math.sqrt(total / exposure_ms)
 
 
 def _velocity(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from capture.errors import SessionError
+from capture.measure.gyro import MAX_TIME_MS
 
 DEFAULT_EXPOSURE_TIME_S = 1 / 60
 
@@ -60,16 +60,11 @@ class SessionConfig:
     resume_token: str = ""
 
     def __post_init__(self) -> None:
-        for name in (
-            "exposure_time_s",
-            "still_width_px",
-            "focal_length_px",
-            "rolling_shutter_ms",
-            "max_label_count",
-        ):
-            value = getattr(self, name)
-            if not 0 <= value <= _MOST:
-                raise SessionError(f"{name} must lie in [0, {_MOST:.0e}], got {value}")
+        for name in ("still_width_px", "max_label_count"):
+            if getattr(self, name) < 0:
+                raise SessionError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("exposure_time_s", "focal_length_px", "rolling_shutter_ms"):
+            _require_reasonable(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +100,14 @@ class PreviewFrame:
         return ConvergenceState.SEARCHING in (self.exposure_state, self.focus_state)
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.captured_at_ms):
-            raise SessionError(f"captured_at_ms must be finite, got {self.captured_at_ms}")
-        if not 0 <= self.exposure_time_s <= _MOST:
+        if not abs(self.captured_at_ms) <= MAX_TIME_MS:
             raise SessionError(
-                f"exposure_time_s must lie in [0, {_MOST:.0e}], got {self.exposure_time_s}"
+                f"captured_at_ms must lie within {MAX_TIME_MS:.0e}, got {self.captured_at_ms}"
             )
+        _require_reasonable("exposure_time_s", self.exposure_time_s)
+
+
+def _require_reasonable(name: str, value: float) -> None:
+    # Also refuses what is not a number; larger ones overflow when they meet.
+    if not 0 <= value <= _MOST:
+        raise SessionError(f"{name} must lie in [0, {_MOST:.0e}], got {value}")
