@@ -14,7 +14,7 @@ import cv2
 
 from capture.assess import Classifier, assess_image
 from capture.assessment import Assessment
-from capture.errors import ImageError, UnreadableFileError
+from capture.errors import ImageError
 from capture.gates.profile import Profile
 from capture.images import EncodedImage, decode_image
 from capture.measure.motion import PreviewMeasures, PreviewPlane, measure_preview
@@ -27,10 +27,8 @@ class StillJob:
 
     Attributes
     ----------
-    image : EncodedImage or None
-        The bytes; None when `path` is given.
-    path : str or None
-        A local file that the worker reads itself.
+    image : EncodedImage
+        The picture.
     profile : Profile
         The limits; loaded by the front, so that no worker reads a path that a caller named.
     classify : bool
@@ -41,8 +39,7 @@ class StillJob:
         Fill in the tiles of the blur measure.
     """
 
-    image: EncodedImage | None
-    path: str | None
+    image: EncodedImage
     profile: Profile
     classify: bool
     max_label_count: int = 5
@@ -120,12 +117,12 @@ class Worker:
         """Do one job; what cannot be judged is an answer, not an exception."""
         try:
             return self._still(job) if isinstance(job, StillJob) else _preview(job)
-        except (ImageError, UnreadableFileError) as error:
+        except ImageError as error:
             return Unjudged(error.code, str(error))
 
     def _still(self, job: StillJob) -> Assessment:
         return assess_image(
-            _image_of(job),
+            job.image,
             job.profile,
             self._classifier if job.classify else None,
             max_label_count=job.max_label_count,
@@ -151,14 +148,3 @@ def build_worker(config: WorkerConfig) -> Worker:
 def _preview(job: PreviewJob) -> PreviewMeasures:
     decoded = decode_image(job.image, job.max_pixels, luma_only=True)
     return measure_preview(decoded.luma, job.previous)
-
-
-def _image_of(job: StillJob) -> EncodedImage:
-    if job.image is not None:
-        return job.image
-    if job.path is None:
-        raise ValueError("a still job needs an image or a path")
-    try:
-        return EncodedImage(Path(job.path).read_bytes())
-    except OSError as error:
-        raise UnreadableFileError(error.strerror or type(error).__name__) from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -15,14 +16,18 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from capture.archive.sources import is_picture
+from capture.archive.engines import LocalEngine
+from capture.archive.pictures import Picture
+from capture.archive.run import MAX_FILE_BYTES
+from capture.archive.sources import files_at
 from capture.assessment import Assessment, error_record_of, record_of
 from capture.cli.exits import ExitCode
 from capture.drawing import Canvas
+from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile, load_profile
 from capture.gates.verdict import Verdict
 from capture.images import EncodedImage, decode_image
-from capture.pool import answer_of, worker_pool
+from capture.pool import worker_pool
 from capture.review.explain import draw_explanation
 from capture.settings import Settings, load_settings
 from capture.worker import StillJob, Unjudged
@@ -59,82 +64,79 @@ def assess(
     """
     settings = load_settings(worker_count=workers)
     limits = load_profile(profile or settings.default_profile)
-    pictures = list(expand(paths))
+    pictures = list(files_at(map(str, paths)))
     if not pictures:
         typer.echo("smart-capture: no pictures there", err=True)
         raise typer.Exit(ExitCode.WRONG_USE)
     if explain is not None:
         explain.mkdir(parents=True, exist_ok=True)
-    records = judge_files(pictures, limits, settings, classify=classify, explain=explain)
+    records = judge_pictures(pictures, limits, settings, classify=classify, explain=explain)
     shown = asyncio.run(_print_jsonl(records) if jsonl else _print_table(records, len(pictures)))
     raise typer.Exit(_exit_code(shown, strict=strict_exit))
 
 
-def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are, and the pictures below folders sorted by name."""
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(
-                file for file in path.rglob("*") if is_picture(file.name) and file.is_file()
-            )
-        else:
-            yield path
-
-
-async def judge_files(
-    files: list[Path],
+async def judge_pictures(
+    pictures: Sequence[Picture],
     profile: Profile,
     settings: Settings,
     *,
     classify: bool,
     explain: Path | None = None,
 ) -> AsyncIterator[Record]:
-    """Yield the record of every file, in their order, a few judged ahead.
+    """Yield the record of every picture, in their order, a few judged ahead.
 
     Parameters
     ----------
-    files : list of Path
+    pictures : sequence of Picture
         What to judge.
     profile, settings, classify
         How.
     explain : Path or None
         Folder to which a page per judged picture is written.
     """
-    worker_count = min(settings.worker_count, len(files))
-    async with worker_pool(settings, classify=classify, worker_count=worker_count) as pool:
-        ahead: deque[tuple[Path, Path | None, asyncio.Task[Any]]] = deque()
-        for index, file in enumerate(files):
-            job = StillJob(
-                image=None,
-                path=str(file),
-                profile=profile,
-                classify=classify,
-                explain=explain is not None,
-            )
-            page = None if explain is None else explain / f"{index:04d}-{file.stem}.png"
-            ahead.append((file, page, asyncio.create_task(answer_of(pool, job))))
+    worker_count = min(settings.worker_count, len(pictures))
+    job_of = partial(StillJob, profile=profile, classify=classify, explain=explain is not None)
+    pool = worker_pool(settings, classify=classify, worker_count=worker_count)
+    async with LocalEngine(pool) as engine:
+        ahead: deque[asyncio.Task[Record]] = deque()
+        for index, picture in enumerate(pictures):
+            page = explain and explain / f"{index:04d}-{Path(picture.path).stem}.png"
+            ahead.append(asyncio.create_task(_record(picture, engine, job_of, page)))
             if len(ahead) > 2 * worker_count:
-                yield await _record(*ahead.popleft())
+                yield await ahead.popleft()
         while ahead:
-            yield await _record(*ahead.popleft())
+            yield await ahead.popleft()
 
 
-async def _record(file: Path, page: Path | None, answer: asyncio.Task[Any]) -> Record:
-    match await answer:
+async def _record(
+    picture: Picture,
+    engine: LocalEngine,
+    job_of: Callable[[EncodedImage], StillJob],
+    page: Path | None,
+) -> Record:
+    try:
+        image = EncodedImage(await asyncio.to_thread(_read, picture))
+    except (ImageError, UnreadableFileError) as error:
+        return error_record_of(picture.path, error.code, str(error))
+    match await engine.answer(job_of(image)):
         case Assessment() as assessment:
             if page is not None:
-                _draw(file, assessment).save(page)
-            return record_of(str(file), assessment)
+                _draw(Path(picture.path).name, image, assessment).save(page)
+            return record_of(picture.path, assessment)
         case Unjudged(code, message):
-            return error_record_of(str(file), code, message)
+            return error_record_of(picture.path, code, message)
         case other:
             raise TypeError(f"a still was answered with {type(other).__name__}")
 
 
-def _draw(file: Path, assessment: Assessment) -> Canvas:
+def _read(picture: Picture) -> bytes:
+    picture.stamp()  # a pipe or a device is refused before it is opened
+    return picture.read(MAX_FILE_BYTES)
+
+
+def _draw(name: str, image: EncodedImage, assessment: Assessment) -> Canvas:
     pixels = assessment.measures.width_px * assessment.measures.height_px
-    decoded = decode_image(EncodedImage(file.read_bytes()), max_pixels=pixels)
-    return draw_explanation(file.name, decoded, assessment)
+    return draw_explanation(name, decode_image(image, max_pixels=pixels), assessment)
 
 
 async def _print_jsonl(records: AsyncIterator[Record]) -> list[Record]:

@@ -109,7 +109,7 @@ class StillDesk:
                 Order(
                     caller=caller,
                     kind=JobKind.STILL,
-                    byte_count=len(job.image.data) if job.image else 0,
+                    byte_count=len(job.image.data),
                     make_job=lambda: job,
                     remaining_s=call.remaining_s,
                     is_counted=is_counted,
@@ -130,7 +130,6 @@ def still_job(
     """Return the job of a worker for one still."""
     return StillJob(
         image=image,
-        path=None,
         profile=profile,
         classify=not options.skip_classification,
         max_label_count=min(options.max_label_count or DEFAULT_LABEL_COUNT, _MAX_LABEL_COUNT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,31 @@ def test_a_file_that_is_not_there_is_a_row_too(tmp_path: Path) -> None:
     assert "No such file" in record["error"]
 
 
+def test_a_pipe_is_a_row_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    """What is no regular file is not opened: it might never end."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    piped, good = records("--no-classify", tmp_path / "pipe.jpg", SAMPLES / "good.jpg")
+    assert (piped["status"], piped["error"]) == ("UNREADABLE", "not a regular file")
+    assert good["verdict"] == "ACCEPT"
+
+
+def test_folders_are_walked_as_an_archive_is(tmp_path: Path) -> None:
+    """Sorted by name, at any depth; dot folders and archives are left out."""
+    for name in ("b.jpg", "a/z.jpg", "a.jpg", ".trash/c.jpg", "notes.txt", "more.zip"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes((SAMPLES / "flat.jpg").read_bytes())
+    paths = [record["path"] for record in records("--no-classify", tmp_path)]
+    assert paths == [str(tmp_path / name) for name in ("a/z.jpg", "a.jpg", "b.jpg")]
+
+
+def test_odd_bytes_in_a_name_can_be_printed(tmp_path: Path) -> None:
+    """A name that is no UTF-8 is written with its bytes escaped."""
+    Path(os.fsdecode(bytes(tmp_path) + b"/od\xffd.jpg")).write_bytes(b"no picture")
+    (record,) = records("--no-classify", tmp_path)
+    assert record["path"] == f"{tmp_path}/od\\xffd.jpg"
+
+
 def test_the_table_shows_verdict_and_reasons() -> None:
     """What people see names the verdict and the limit that was not met."""
     done = assess("--no-classify", SAMPLES / "dark.jpg")
@@ -86,8 +112,9 @@ def test_strict_exit_tells_scripts_of_a_refusal() -> None:
 
 
 def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
-    """No pictures, or no such profile: exit code 2 and no trace."""
-    for arguments in ([tmp_path], ["--profile", "strikt", SAMPLES / "good.jpg"]):
+    """No pictures, no such profile, no place for pages: exit code 2 and no trace."""
+    good = SAMPLES / "good.jpg"
+    for arguments in ([tmp_path], ["--profile", "strikt", good], ["--explain", good, good]):
         done = assess(*arguments)
         assert done.returncode == 2
         assert done.stderr.startswith("smart-capture: ")

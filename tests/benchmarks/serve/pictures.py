@@ -73,7 +73,7 @@ def make_pictures(count: int = 16) -> Pictures:
 
 def still_job(data: bytes, *, classify: bool = True) -> StillJob:
     """Return the job that the service makes of a picture."""
-    return StillJob(EncodedImage(data), None, load_profile("default"), classify)
+    return StillJob(EncodedImage(data), load_profile("default"), classify)
 
 
 def _verdict(worker: Worker, data: bytes) -> Verdict | None:
