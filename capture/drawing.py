@@ -132,7 +132,7 @@ class Canvas:
         OSError
             If it cannot be written.
         """
-        done, encoded = cv2.imencode(path.suffix, self.pixels)
-        if not done:
+        if not cv2.haveImageWriter(path.name):
             raise OSError(f"cannot write a picture of the type {path.suffix!r}")
+        _, encoded = cv2.imencode(path.suffix, self.pixels)
         path.write_bytes(encoded.tobytes())

@@ -77,6 +77,6 @@ def run() -> None:
     """Run the command line; what cannot work is one line on stderr and exit code 2."""
     try:
         app()
-    except (SmartCaptureError, InferenceError) as error:
+    except (SmartCaptureError, InferenceError, OSError) as error:
         typer.echo(f"smart-capture: {error}", err=True)
         sys.exit(ExitCode.WRONG_USE)
