@@ -25,7 +25,10 @@ MAX_TIME_MS = 1e15
 """Times beyond this cannot tell one millisecond from the next."""
 
 _CLOCK_JUMP_MS = 1000.0
-_MAX_HOLE_MS = 30.0
+_MAX_HOLE_MS = 40.0
+_MAX_LATE_MS = 70.0
+"""Clients that send a frame before its samples are a frame late with them."""
+
 _BIAS_TIME_CONSTANT_S = 1.0
 _MAX_BIAS_RAD_S = 0.05
 
@@ -114,20 +117,22 @@ class GyroTrack:
         return replace(self, times_ms=self.times_ms[first:], rates_rad_s=self.rates_rad_s[first:])
 
     def span_at(self, at_ms: float) -> tuple[float, float] | None:
-        """Return the span without a hole of 30 ms that reaches a time.
+        """Return the span without a hole of 40 ms that reaches a time.
 
         Returns
         -------
         since_ms, until_ms : float
-            The end is the time itself or, where samples come late, that of the newest one.
-            None where there is a hole at that time.
+            The end is the time itself or, where samples come up to 70 ms late, that of the
+            newest one. None where there is a hole at that time.
         """
         count = int(np.searchsorted(self.times_ms, at_ms, side="right"))
-        if count == 0 or at_ms - self.times_ms[count - 1] >= _MAX_HOLE_MS:
+        is_last = count == len(self.times_ms)
+        silent_ms = at_ms - self.times_ms[count - 1] if count else np.inf
+        if silent_ms >= (_MAX_LATE_MS if is_last else _MAX_HOLE_MS):
             return None
         holes = np.flatnonzero(np.diff(self.times_ms[:count]) >= _MAX_HOLE_MS)
         since_ms = float(self.times_ms[holes[-1] + 1 if len(holes) else 0])
-        return since_ms, at_ms if count < len(self.times_ms) else float(self.times_ms[-1])
+        return since_ms, float(self.times_ms[-1]) if is_last else at_ms
 
     def mean_rates(self, edges_ms: NDArray[np.float64]) -> NDArray[np.float64]:
         """Integrate over intervals that are covered, and divide by their lengths.

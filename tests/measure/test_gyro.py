@@ -54,14 +54,14 @@ def test_a_clock_that_was_set_back_starts_anew() -> None:
 
 
 def test_a_hole_is_not_bridged() -> None:
-    """30 ms and more without a sample is a hole."""
-    track = GyroTrack.empty().with_samples(samples(0, 100) + samples(140, 200))
+    """40 ms and more without a sample is a hole."""
+    track = GyroTrack.empty().with_samples(samples(0, 100) + samples(145, 200))
     assert track.span_at(90) == (0, 90)
     assert track.span_at(120) == (0, 120)
-    assert track.span_at(135) is None
-    assert track.span_at(190) == (140, 190)
-    assert track.span_at(210) == (140, 195), "late samples: the newest must do"
-    assert track.span_at(240) is None
+    assert track.span_at(140) is None
+    assert track.span_at(190) == (145, 190)
+    assert track.span_at(230) == (145, 195), "late samples: the newest must do"
+    assert track.span_at(270) is None
     assert GyroTrack.empty().span_at(0) is None
 
 

@@ -396,8 +396,19 @@ def test_a_gap_in_the_gyroscope_falls_back_to_the_frames() -> None:
     """And says so."""
     camera = Camera()
     assert turning(camera, (0.0, 0.01, 0.0), see=True).source is MotionSource.FUSED
-    assert camera.hold(3)[-1].source is MotionSource.FRAMES
+    assert camera.hold(4)[-1].source is MotionSource.FRAMES
     assert turning(camera, (0.0, 0.01, 0.0), see=True).source is MotionSource.FUSED
+
+
+def test_samples_that_follow_their_frame_are_used() -> None:
+    """Some clients send the frame first: a frame late is not a gap."""
+    camera = Camera()
+    for _ in range(30):
+        stability = camera.frame((0.0, 0.0))
+        times_ms = np.arange(camera.now_ms - FRAME_MS + 5, camera.now_ms + 2, 5.0)
+        camera.turn(GyroSample(float(t), 0.0, 0.0, 0.0) for t in times_ms)
+    assert stability.source is MotionSource.FUSED
+    assert stability.ready
 
 
 def test_without_a_focal_length_the_gyroscope_is_not_used() -> None:
