@@ -24,7 +24,7 @@ from capture.prepare.grow_trees import FeatureTable, grow, tabulate
 from capture.prepare.simulated_set import read_set, write_set
 
 CROP_PX = (640, 448)
-FOLD_COUNT = 3
+FOLD_COUNT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ def draw_tables(
     """Simulate what is not in the work folder yet; return training and benchmark features."""
     simulate = partial(simulate_training, count=plan.captures_per_photo, crop_px=CROP_PX)
     write_set(work_folder / "training", bases, simulate, plan.seed)
-    write_set(work_folder / "benchmark", bases, simulate_benchmark, plan.seed + 1)
+    # scikit-image's photos are too small for a ladder up to 60 px, unless there are no others.
+    large = tuple(base for base in bases if base.path is not None) or bases
+    write_set(work_folder / "benchmark", large, simulate_benchmark, plan.seed + 1)
     return (
         tabulate(read_set(work_folder / "training")),
         tabulate(read_set(work_folder / "benchmark")),
