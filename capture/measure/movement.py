@@ -15,29 +15,24 @@ from numpy.typing import NDArray
 
 from capture.measure.gyro import GyroTrack, angular_rate, image_velocities
 from capture.measure.motion import Motion
-from capture.measure.prediction import (
-    GYRO_ORDER,
-    RECENT_COUNT,
-    expected_squares,
-    predict_speed,
-)
+from capture.measure.prediction import RECENT_COUNT, predict_speed
+from capture.measure.shutter import Optics, predict_by_gyro
 
 RECENT_MS = 165.0
-"""The same as a time, for previews faster than 30 a second: more than one tremor's period."""
+"""How long the recent intervals last at least: more than one period of tremor."""
 
 _KEPT_COUNT = 32
 _SLOW_PREVIEW_SPAN_MS = 1000.0
+_EDGE_MS = 10.0
 
 _STILL_WIDTHS_S = 0.02
-_FRAME_NOISE_WIDTHS = 1e-4
+"""A camera that the frames see move slower than this may teach the gyroscope its zero."""
+
 _EXCESS_RATIO = 1.5
+_EXCESS_WIDTHS = 3e-4
+"""What frames must see beyond the gyroscope: this share, and six times their own error."""
+
 _MIN_SCENE_INLIERS = 16
-_EDGE_MS = 10.0
-_GYRO_BIN_MS = 5.0
-_GYRO_HISTORY_MS = 300.0
-_MAX_AHEAD_COUNT = 40
-_SHORTEST_EXPOSURE_MS = 1e-3
-_SHARE_BEFORE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +83,6 @@ class Reading:
     uses_gyro: bool
     confidence: float
     is_backed_by_history: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Optics:
-    """What turns angles into widths.
-
-    Attributes
-    ----------
-    focal_widths : float
-        Focal length in widths of the picture; 0 means unknown: the gyroscope is not used.
-    rolling_shutter_ms : float
-        First row to last. The middle row stands for the frame: half of this after its time.
-    aspect : float
-        Height of the picture in widths.
-    """
-
-    focal_widths: float
-    rolling_shutter_ms: float
-    aspect: float
-
-    @property
-    def roll_radius(self) -> float:
-        """Root mean square distance of the pixels from the centre, in widths."""
-        return math.sqrt((1 + self.aspect**2) / 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +178,7 @@ class MovementHistory:
                 confidence=agreement * backing,
                 is_backed_by_history=is_backed,
             )
-        predicted = _predict_by_gyro(gyro, span, read_at_ms, exposure_time_s, optics)
+        predicted = predict_by_gyro(gyro, span, read_at_ms, exposure_time_s, optics)
         center_speed, speed = _norm(newest.by_gyro, 2), _norm(newest.by_gyro)
         peak = max(_norm(step.by_gyro or step.by_frames) for step in recent)
         confidence = 0.9 if gyro.bias_learnt_s > 0 else 0.7
@@ -246,7 +217,7 @@ class MovementHistory:
             for step in self.steps[-self._recent_count() :]
             if step.by_frames is not None and step.by_gyro is not None
         ]
-        noise = _FRAME_NOISE_WIDTHS * 3 / (np.mean([s.interval_ms for s in recent]) / 1000)
+        noise = _EXCESS_WIDTHS / (np.mean([s.interval_ms for s in recent]) / 1000)
         frames = math.sqrt(np.mean([_norm(s.by_frames) ** 2 for s in recent]))
         gyro = math.sqrt(np.mean([_norm(s.by_gyro) ** 2 for s in recent]))
         return bool(frames > _EXCESS_RATIO * gyro + noise)
@@ -255,39 +226,6 @@ class MovementHistory:
 def _speaks_for_the_scene(motion: Motion) -> bool:
     """Whether so many corners agree that it cannot be somebody who walks through."""
     return motion.inlier_count >= max(_MIN_SCENE_INLIERS, motion.corner_count / 2)
-
-
-def _predict_by_gyro(
-    gyro: GyroTrack,
-    span: tuple[float, float],
-    at_ms: float,
-    exposure_time_s: float,
-    optics: Optics,
-) -> float:
-    """Predict the root mean square speed while the shutter is open around a frame's time.
-
-    A quarter of the exposure is taken to lie before that time: cameras stamp a frame at its
-    start, its middle or its end. What lies beyond the samples is foretold.
-    """
-    since_ms, until_ms = span
-    exposure_ms = max(1000 * exposure_time_s, _SHORTEST_EXPOSURE_MS)
-    # From here on times count from the end of the samples.
-    opens_ms = (at_ms - until_ms) - _SHARE_BEFORE * exposure_ms
-    closes_ms = opens_ms + exposure_ms
-    bin_count = max(1, int(min(until_ms - since_ms, _GYRO_HISTORY_MS) / _GYRO_BIN_MS))
-    edges = until_ms - _GYRO_BIN_MS * np.arange(bin_count, -1.0, -1.0)
-    past = image_velocities(gyro.mean_rates(edges), optics.focal_widths, optics.roll_radius)
-    # Nobody foretells far; of a long exposure the rest goes on like the last bin.
-    ahead_count = min(max(1, math.ceil(closes_ms / _GYRO_BIN_MS)), _MAX_AHEAD_COUNT)
-    ahead_edges = _GYRO_BIN_MS * np.arange(ahead_count + 1.0)
-    ahead_edges[-1] = max(ahead_edges[-1], closes_ms)
-    lengths = np.diff(np.clip(ahead_edges, opens_ms, closes_ms))
-    total = float(expected_squares(past, GYRO_ORDER, ahead_count) @ lengths)
-    if opens_ms < -_SHORTEST_EXPOSURE_MS:
-        rate = gyro.mean_rates(np.array([until_ms + opens_ms, until_ms]))[0]
-        seen = image_velocities(rate, optics.focal_widths, optics.roll_radius)
-        total -= float(seen @ seen) * opens_ms
-    return math.sqrt(total / exposure_ms)
 
 
 def _velocity(

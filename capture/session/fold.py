@@ -26,7 +26,8 @@ from capture.gates.stability import (
 from capture.gates.verdict import Verdict
 from capture.measure.gyro import GyroSample, GyroTrack
 from capture.measure.motion import Motion, PreviewMeasures, PreviewPlane
-from capture.measure.movement import MovementHistory, Optics, Reading
+from capture.measure.movement import MovementHistory, Reading
+from capture.measure.shutter import Optics
 from capture.session.camera import DEFAULT_EXPOSURE_TIME_S, PreviewFrame, SessionConfig
 
 MAX_GAP_MS = 1500.0
