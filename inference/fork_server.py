@@ -27,12 +27,16 @@ from typing import Any
 
 from inference.lane_frame import FrameKind, FrameReader, encode_frame
 
-_ENVIRONMENT = {
-    # Keep freed memory: a fresh page costs more than the pixels that go into it.
+ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
     "MALLOC_TOP_PAD_": str(1 << 26),
     "MALLOC_ARENA_MAX": "2",
+}
+"""Environment that tells glibc to keep freed memory: a fresh page costs more than the pixels
+that go into it. Read when a program starts."""
+
+_ENVIRONMENT = ALLOCATOR | {
     # One lane is one core.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -94,7 +98,8 @@ class ForkServer:
         control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__],
+                # -P: what lies in the current folder must not pass for a module.
+                [sys.executable, "-P", "-m", __name__],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -10,14 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from capture.settings import ENV_PREFIX, load_settings
-
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 26),
-    "MALLOC_ARENA_MAX": "2",
-}
-"""Settings of glibc's allocator: keep freed memory, since fresh pages are dear."""
+from inference.fork_server import ALLOCATOR
 
 
 def serve(

@@ -30,10 +30,11 @@ def server_process() -> Iterator[str]:
     ServerUnreachableError
         If it does not come up; the message holds what it said.
     """
-    command = [sys.executable, "-m", "capture", "serve", "--host", "127.0.0.1", "--port", "0"]
+    # -P: what lies in the current folder must not pass for a module.
+    command = [sys.executable, "-P", "-m", "capture", "serve", "--host", "127.0.0.1"]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [*command, "--grace", "2", "--log-level", "warning"],
+            [*command, "--port", "0", "--grace", "2", "--log-level", "warning"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

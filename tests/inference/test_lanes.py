@@ -343,6 +343,16 @@ class TestLife:
         with pytest.raises(WorkerStartError, match=complaint):
             await pool.start()
 
+    async def test_what_lies_in_the_current_folder_passes_for_no_module(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Pictures may be judged from a folder that holds scripts of any name."""
+        monkeypatch.chdir(tmp_path)
+        for name in ("queue.py", "inference.py"):
+            Path(name).write_text("raise RuntimeError('imported')")
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=20) as pool:
+            assert len(pool.worker_pids) == 1
+
     async def test_when_no_worker_comes_up_jobs_fail_until_one_does(self, tmp_path: Path) -> None:
         """Waiting jobs are refused instead of hanging, and service returns by itself."""
         marker = tmp_path / "marker"
