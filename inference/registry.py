@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from inference.errors import ModelError
 from inference.manifest import MANIFEST_NAME, ModelManifest, read_manifest
+from inference.whole_file import write_whole
 
 SHIPPED_MODELS = Path(__file__).parent / "models"
 SHIPPED_DEFAULT = "efficientnet-lite0"
@@ -143,8 +143,6 @@ class Registry:
 
     def _write(self, history: list[str]) -> None:
         try:
-            with NamedTemporaryFile("w", dir=self._folder, suffix=".tmp", delete=False) as file:
-                file.write(json.dumps(history, indent=2) + "\n")
-            Path(file.name).replace(self._folder / _STATE_NAME)
+            write_whole(self._folder / _STATE_NAME, json.dumps(history, indent=2) + "\n")
         except OSError as error:
             raise ModelError(f"{_STATE_NAME} cannot be written: {error.strerror}") from error

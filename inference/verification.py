@@ -13,7 +13,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from time import perf_counter
 
 import cv2
@@ -26,6 +25,7 @@ from inference.errors import ModelError
 from inference.manifest import ModelManifest, TierFile
 from inference.network_cache import cache_folder
 from inference.preprocess import preprocess
+from inference.whole_file import write_whole
 
 PICTURES_FOLDER = Path(__file__).parent / "models" / "pictures"
 """Small pictures that ship with the package, for the check at first use."""
@@ -183,10 +183,7 @@ def write_record(record: Verification, folder: Path) -> Path:
     path = folder / _record_name(record.sha256, record.reference_sha256, record.cpu)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
-            file.write(json.dumps(asdict(record), indent=2) + "\n")
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        write_whole(path, json.dumps(asdict(record), indent=2) + "\n")
     except OSError as error:
         raise ModelError(f"{folder.name} cannot be written to: {error.strerror}") from error
     return path
