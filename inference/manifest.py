@@ -80,6 +80,14 @@ class TierFile:
     sha256: str
     needs_verification: bool
 
+    @property
+    def size_bytes(self) -> int:
+        """Length of the file; raises `ModelError` if it is not there."""
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise ModelError(f"{self.path.name} cannot be read: {error.strerror}") from error
+
     def check(self) -> None:
         """Raise `ModelError` unless the file is there and has this digest."""
         try:

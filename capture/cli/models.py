@@ -45,7 +45,7 @@ def list_models(models_folder: ModelsFolder = None) -> None:
         table.add_row(
             "*" if model.id == active else "",
             model.id,
-            ", ".join(f"{t.name} {t.path.stat().st_size / 1e6:.1f} MB" for t in model.tiers),
+            ", ".join(f"{t.name} {t.size_bytes / 1e6:.1f} MB" for t in model.tiers),
             str(len(model.labels)),
             model.license,
             model.description,

@@ -66,7 +66,7 @@ def quantize(
     wanted = None if names is None else names.read_text(encoding="utf-8").split()
     manifest = package(exported, read_pictures(pictures, wanted), labels, output)
     for tier in manifest.tiers:
-        typer.echo(f"{tier.path}: {tier.path.stat().st_size / 1e6:.2f} MB")
+        typer.echo(f"{tier.path}: {tier.size_bytes / 1e6:.2f} MB")
 
 
 @app.command("verify")

@@ -67,7 +67,7 @@ def measure_tiers(manifest: ModelManifest, *, run_count: int = 200) -> tuple[Tie
             start = perf_counter()
             network.probabilities(pixels)
             times[run, column] = (perf_counter() - start) * 1000
-    sizes = [tier.path.stat().st_size for tier in manifest.tiers]
+    sizes = [tier.size_bytes for tier in manifest.tiers]
     medians = np.median(times, axis=0)
     p99s = np.percentile(times, 99, axis=0)
     return tuple(
