@@ -60,6 +60,11 @@ class Pipeline:
         Pictures sent and not yet answered, at least 1.
     reconnect_for_s : float
         For how long to try to come back, in seconds.
+
+    Raises
+    ------
+    ValueError
+        If `max_in_flight` is below 1.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class Pipeline:
         max_in_flight: int,
         reconnect_for_s: float,
     ) -> None:
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight must be at least 1, got {max_in_flight}")
         self._stub = stub
         self._pictures = _in_thread(pictures) if isinstance(pictures, Iterable) else pictures
         self._options = options
