@@ -91,28 +91,33 @@ def load_samples(folder: Path | None = None) -> DemoSamples:
     Raises
     ------
     UnreadableFileError
-        If they are not there.
+        If they are not there, or do not say what is needed.
     """
     folder = folder or samples_folder()
-    burst = folder / "burst"
     try:
-        expected = json.loads((folder / "expected.json").read_text())
-        camera = json.loads((folder / "camera.json").read_text())
-        frames = [
-            BurstFrame(burst / row["file"], float(row["captured_at_ms"]))
-            for row in _rows(burst / "timestamps.csv")
-        ]
-        gyro = [
-            GyroSample(
-                float(row["timestamp_ms"]),
-                float(row["x_rad_s"]),
-                float(row["y_rad_s"]),
-                float(row["z_rad_s"]),
-            )
-            for row in _rows(burst / "gyro.csv")
-        ]
+        return _load(folder)
     except OSError as error:
         raise UnreadableFileError(f"the demo's samples: {error}") from error
+    except KeyError as error:
+        raise UnreadableFileError(f"the demo's samples lack {error}") from error
+    except ValueError as error:
+        raise UnreadableFileError(f"the demo's samples make no sense: {error}") from error
+
+
+def _load(folder: Path) -> DemoSamples:
+    burst = folder / "burst"
+    expected = json.loads((folder / "expected.json").read_text())
+    camera = json.loads((folder / "camera.json").read_text())
+    frames = [
+        BurstFrame(burst / row["file"], float(row["captured_at_ms"]))
+        for row in _rows(burst / "timestamps.csv")
+    ]
+    gyro = [
+        GyroSample(
+            *(float(row[name]) for name in ("timestamp_ms", "x_rad_s", "y_rad_s", "z_rad_s"))
+        )
+        for row in _rows(burst / "gyro.csv")
+    ]
     return DemoSamples(
         frames=tuple(frames),
         gyro=tuple(gyro),

@@ -56,7 +56,7 @@ def contact_sheet(
     samples : DemoSamples
         What was played.
     guidance : sequence of Stability
-        What was said of the previews, in order.
+        What was said of the previews, in order; empty when nothing was.
     shots : sequence of Shot
         The stills, at least one, with their verdicts.
     """
@@ -64,8 +64,9 @@ def contact_sheet(
     height = _CARDS_TOP + rows * (_CARD_HEIGHT + _GAP) + _MARGIN - _GAP
     canvas = Canvas(WIDTH_PX, height, _BACKDROP)
     _draw_heading(canvas, shots)
-    _draw_burst(canvas, samples, guidance)
-    _draw_plot(canvas, guidance)
+    if guidance:
+        _draw_burst(canvas, samples, guidance)
+        _draw_plot(canvas, guidance)
     for index, shot in enumerate(shots):
         column, row = index % _COLUMNS, index // _COLUMNS
         x = _MARGIN + column * (_CARD_WIDTH + _GAP)
