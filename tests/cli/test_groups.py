@@ -10,9 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from capture.archive.groups import GroupKind
+
+GOOD_SAMPLE = Path(__file__).parents[2] / "samples" / "demo" / "good.jpg"
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -20,23 +23,23 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def photo(
-    seed: int, *, taken_at: str | None = None, width_px: int = 640, blur_px: float = 0
-) -> bytes:
-    """A textured scene as a JPEG with EXIF."""
+def scene(seed: int) -> NDArray[np.uint8]:
+    """A textured picture; another seed gives another one."""
     rng = np.random.default_rng(seed)
     picture = np.full((480, 640, 3), 128, np.float32)
     for cells in (3, 8, 20, 120):
         coarse = rng.normal(0, 25, (cells, cells, 3)).astype(np.float32)
         picture += cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_NEAREST)
-    if blur_px:
-        picture = cv2.GaussianBlur(picture, (0, 0), blur_px)
-    picture = cv2.resize(picture, (width_px, width_px * 3 // 4), interpolation=cv2.INTER_AREA)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def jpeg(pixels: NDArray[np.uint8], taken_at: str | None = None) -> bytes:
+    """A JPEG with the moment in its EXIF."""
     tags = Image.Exif()
     if taken_at is not None:
         tags.get_ifd(0x8769)[0x9003] = taken_at
     stream = io.BytesIO()
-    Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(stream, "JPEG", exif=tags)
+    Image.fromarray(pixels).save(stream, "JPEG", exif=tags, quality=92)
     return stream.getvalue()
 
 
@@ -44,14 +47,15 @@ def test_copies_bursts_and_lookalikes_of_a_folder(tmp_path: Path) -> None:
     """Scored once, grouped from the ledger; the blurred picture of a burst is not its best."""
     photos, ledger = tmp_path / "photos", tmp_path / "run.db"
     photos.mkdir()
+    good = np.asarray(Image.open(GOOD_SAMPLE).convert("RGB"), np.uint8)
     for name, data in {
-        "burst_1.jpg": photo(1, taken_at="2026:11:21 12:00:00", blur_px=5),
-        "burst_2.jpg": photo(1, taken_at="2026:11:21 12:00:01"),
-        "copy_1.jpg": photo(2),
-        "copy_2.jpg": photo(2),
-        "large.jpg": photo(3),
-        "small.jpg": photo(3, width_px=320),
-        "single.jpg": photo(4, taken_at="2026:11:21 12:00:01"),
+        "burst_1.jpg": jpeg(cv2.GaussianBlur(good, (0, 0), 6), "2026:11:21 12:00:00"),
+        "burst_2.jpg": jpeg(good, "2026:11:21 12:00:01"),
+        "copy_1.jpg": jpeg(scene(2)),
+        "copy_2.jpg": jpeg(scene(2)),
+        "large.jpg": jpeg(scene(3)),
+        "small.jpg": jpeg(cv2.resize(scene(3), (320, 240), interpolation=cv2.INTER_AREA)),
+        "single.jpg": jpeg(scene(4), "2026:11:21 12:00:01"),
         "broken.jpg": b"no picture",
     }.items():
         (photos / name).write_bytes(data)
