@@ -59,9 +59,11 @@ def angle_error_deg(estimated_deg: Floats, true_deg: Floats) -> Floats:
 
 
 def rank_correlation(estimated: Floats, true: Floats) -> float:
-    """Return Spearman's correlation of two rows without ties in the truth; NaN below 3."""
+    """Return Spearman's correlation; NaN below three values or for NaN, 0 for a constant."""
     if len(true) < 3 or np.isnan(estimated).any():
         return float("nan")
+    if np.ptp(estimated) == 0 or np.ptp(true) == 0:
+        return 0.0
     return float(np.corrcoef(_average_ranks(estimated), _average_ranks(true))[0, 1])
 
 

@@ -60,3 +60,7 @@ def test_an_interval_over_scenes_is_wider_than_over_rows() -> None:
     by_scene = scene_interval(mean, np.repeat(np.arange(10).astype(str), 10))
     by_row = scene_interval(mean, np.arange(100).astype(str))
     assert by_scene[1] - by_scene[0] > 1.5 * (by_row[1] - by_row[0])
+
+
+def test_a_constant_estimate_has_no_rank_correlation() -> None:
+    assert rank_correlation(np.ones(3), np.array([1.0, 2.0, 9.0])) == 0.0
