@@ -9,7 +9,6 @@ import cv2
 import typer
 
 from capture.measure.blur_model import MODEL_PATH
-from capture.prepare.blur_training import Plan, train_blur
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -28,6 +27,10 @@ def blur(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 1,
 ) -> None:
     """Train the blur model; the card is written beside it. About half an hour on one core."""
+    try:
+        from capture.prepare.blur_training import Plan, train_blur
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(f"{error}; install the [prepare] extra") from error
     cv2.setNumThreads(1)
     train_blur(corpus, work, output, Plan(captures_per_photo=captures, seed=seed))
     typer.echo(f"wrote {output} and {output.with_suffix('.md')}")
