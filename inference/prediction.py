@@ -22,7 +22,7 @@ class Prediction:
     model : str
         Name and version of the model, ``name@version``.
     tier : str
-        Which tier answered: ``int8``, ``fp32`` or ``upstream``.
+        Which tier answered, by its name in the manifest: ``int8`` or ``fp32``.
     tier_reason : str
         Why that tier: for example ``margin 0.41 >= 0.15``.
     labels : tuple of Label

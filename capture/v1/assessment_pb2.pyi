@@ -54,7 +54,7 @@ class _ReasonCode:
 class _ReasonCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonCode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REASON_CODE_UNSPECIFIED: _ReasonCode.ValueType  # 0
-    """Never sent."""
+    """Unset: nothing is missing. Never the code of a reason."""
     REASON_CODE_DEFOCUS_BLUR: _ReasonCode.ValueType  # 1
     """The lens was not focused on anything in the picture."""
     REASON_CODE_MOTION_BLUR: _ReasonCode.ValueType  # 2
@@ -82,7 +82,7 @@ class ReasonCode(_ReasonCode, metaclass=_ReasonCodeEnumTypeWrapper):
     """Why a picture is not simply accepted. The list only grows."""
 
 REASON_CODE_UNSPECIFIED: ReasonCode.ValueType  # 0
-"""Never sent."""
+"""Unset: nothing is missing. Never the code of a reason."""
 REASON_CODE_DEFOCUS_BLUR: ReasonCode.ValueType  # 1
 """The lens was not focused on anything in the picture."""
 REASON_CODE_MOTION_BLUR: ReasonCode.ValueType  # 2
@@ -369,7 +369,7 @@ class Classification(_message.Message):
     model: _builtins.str
     """Name and version of the model, name@version."""
     tier: _builtins.str
-    """Which tier answered: int8, fp32 or upstream."""
+    """Which tier answered, as the model names it: int8 or fp32."""
     tier_reason: _builtins.str
     """Why that tier."""
     @_builtins.property
@@ -534,7 +534,7 @@ Global___Assessment: _TypeAlias = Assessment  # noqa: Y015
 
 @_typing.final
 class ImageError(_message.Message):
-    """A picture that could not be judged at all."""
+    """Why a picture, or what else was sent, could not be used at all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -547,7 +547,7 @@ class ImageError(_message.Message):
     message: _builtins.str
     """The cause in words."""
     retryable: _builtins.bool
-    """Worth trying the same picture again: true for overload, false for a broken file."""
+    """Worth sending the same again: true for overload, false for a broken file."""
     retry_after_ms: _builtins.int
     """When to try again, in milliseconds; 0 when not retryable."""
     def __init__(

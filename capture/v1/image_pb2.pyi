@@ -26,7 +26,9 @@ class _ImageEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImageEn
     IMAGE_ENCODING_UNSPECIFIED: _ImageEncoding.ValueType  # 0
     """Unset: a picture file; its format is read from its first bytes."""
     IMAGE_ENCODING_FILE: _ImageEncoding.ValueType  # 1
-    """A picture file (JPEG, PNG, WebP, TIFF, BMP); its format is read from its first bytes."""
+    """A picture file (JPEG, PNG, WebP, TIFF, BMP, AVIF, a GIF of one frame); its format is read
+    from its first bytes.
+    """
     IMAGE_ENCODING_GRAY8: _ImageEncoding.ValueType  # 2
     """One luma plane, a byte a pixel."""
     IMAGE_ENCODING_NV21: _ImageEncoding.ValueType  # 3
@@ -40,7 +42,9 @@ class ImageEncoding(_ImageEncoding, metaclass=_ImageEncodingEnumTypeWrapper):
 IMAGE_ENCODING_UNSPECIFIED: ImageEncoding.ValueType  # 0
 """Unset: a picture file; its format is read from its first bytes."""
 IMAGE_ENCODING_FILE: ImageEncoding.ValueType  # 1
-"""A picture file (JPEG, PNG, WebP, TIFF, BMP); its format is read from its first bytes."""
+"""A picture file (JPEG, PNG, WebP, TIFF, BMP, AVIF, a GIF of one frame); its format is read
+from its first bytes.
+"""
 IMAGE_ENCODING_GRAY8: ImageEncoding.ValueType  # 2
 """One luma plane, a byte a pixel."""
 IMAGE_ENCODING_NV21: ImageEncoding.ValueType  # 3

@@ -683,7 +683,7 @@ class InputError(_message.Message):
     PREVIEW_ID_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     preview_id: _builtins.int
-    """Id of the preview it is about; 0 when it is about motion samples."""
+    """Id of the preview it is about; 0 when it is about motion samples or the request itself."""
     @_builtins.property
     def error(self) -> _assessment_pb2.ImageError:
         """What was wrong."""
