@@ -22,6 +22,7 @@ from capture.archive.run import MAX_FILE_BYTES
 from capture.archive.sources import files_at
 from capture.assessment import Assessment, error_record_of, record_of
 from capture.cli.exits import ExitCode
+from capture.cli.styles import VERDICT_STYLES
 from capture.drawing import Canvas
 from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile, load_profile
@@ -33,8 +34,6 @@ from capture.settings import Settings, load_settings
 from capture.worker import StillJob, Unjudged
 
 Record: TypeAlias = dict[str, Any]
-
-STYLES = {"ACCEPT": "bold green", "RETAKE": "bold red", "CANNOT_ASSESS": "bold yellow"}
 
 
 def assess(
@@ -178,7 +177,7 @@ def _row(record: Record) -> tuple[str, ...]:
         )
     blur_px, offset_ev = record["blur"]["blur_px"], record["exposure"]["offset_ev"]
     return (
-        f"[{STYLES[verdict]}]{verdict}[/]",
+        f"[{VERDICT_STYLES[verdict]}]{verdict}[/]",
         path,
         "" if blur_px is None else f"{blur_px:.1f} px",
         "" if offset_ev is None else f"{offset_ev:+.1f} EV",

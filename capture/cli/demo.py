@@ -14,21 +14,13 @@ import typer
 from rich.console import Console
 
 from capture.cli.exits import ExitCode
+from capture.cli.styles import STATE_STYLES, VERDICT_STYLES
 from capture.client import Client
 from capture.demo.play import Shot, guide, shoot
 from capture.demo.samples import DemoSamples, load_samples
 from capture.demo.server_process import server_process
 from capture.demo.sheet import contact_sheet
-from capture.gates.stability import Stability, StabilityState
-
-VERDICT_STYLES = {"ACCEPT": "bold green", "RETAKE": "bold red", "CANNOT_ASSESS": "bold yellow"}
-STATE_STYLES = {
-    StabilityState.UNKNOWN: "dim",
-    StabilityState.MOVING: "red",
-    StabilityState.SETTLING: "yellow",
-    StabilityState.STEADY: "yellow",
-    StabilityState.READY: "bold green",
-}
+from capture.gates.stability import Stability
 
 WAVERING_MS = 300.0
 """How long a hint must have stood before another one within the same state is printed."""

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 
 from capture.cli.exits import ExitCode
+from capture.cli.styles import STATE_STYLES
 from capture.errors import ConfigurationError
 from capture.gates.profile import load_profile
 from capture.gates.stability import Stability, StabilityState
@@ -29,13 +30,6 @@ from capture.session import Session, SessionConfig
 
 _ROWS = 16
 _PLOT_TYPES = (".png", ".jpg", ".jpeg", ".webp")
-_STYLES = {
-    StabilityState.UNKNOWN: "dim",
-    StabilityState.MOVING: "red",
-    StabilityState.SETTLING: "yellow",
-    StabilityState.STEADY: "blue",
-    StabilityState.READY: "bold green",
-}
 
 
 def _seconds(text: str) -> float:
@@ -173,7 +167,7 @@ def _table(steps: Iterable[ReplayStep]) -> Table:
             stability.source.value.lower(),
             stability.state.value,
             stability.hint,
-            style=_STYLES[stability.state],
+            style=STATE_STYLES[stability.state],
         )
     return table
 

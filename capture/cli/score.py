@@ -1,4 +1,4 @@
-"""``smart-capture score`` and ``status``: archives into a ledger, and how it stands."""
+"""``smart-capture score``: archives into a ledger."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ from capture.archive.run import ArchiveRun
 from capture.archive.sources import STDIN, Sources, spooled
 from capture.archive.tally import Effort, Tally
 from capture.cli.exits import ExitCode
-from capture.cli.status import LEDGER_HELP, STYLES
+from capture.cli.status import LEDGER_HELP
+from capture.cli.styles import VERDICT_STYLES
 from capture.errors import ConfigurationError, LedgerError
 from capture.gates.profile import load_profile
 from capture.ledger.database import name_of
@@ -229,7 +230,7 @@ class _Verdicts(ProgressColumn):
     def render(self, task: Task) -> Text:
         tally: Tally = task.fields["tally"]
         parts = [
-            (f"{count} {verdict}", STYLES[verdict])
+            (f"{count} {verdict}", VERDICT_STYLES[verdict])
             for verdict, count in sorted(tally.verdicts.items())
         ]
         if tally.failures:
@@ -266,7 +267,7 @@ def _print(summary: Summary, ledger: str) -> None:
     )
     console.print(f"{tally.seen_count} pictures in {summary.duration_s:.1f} s: {efforts or 'none'}")
     for verdict, count in sorted(tally.verdicts.items()):
-        console.print(f"  {count:>8}  [{STYLES[verdict]}]{verdict}[/]")
+        console.print(f"  {count:>8}  [{VERDICT_STYLES[verdict]}]{verdict}[/]")
     for code, count in sorted(tally.failures.items()):
         console.print(f"  {count:>8}  [magenta]{code}[/], not judged")
     if summary.skipped_count:

@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from capture.cli.styles import VERDICT_STYLES
 from capture.ledger.ledger import Outcome, open_ledger
 from capture.ledger.rows import Row
 
 LEDGER_HELP = "A SQLite file, or a database URL such as postgresql://host/name."
-STYLES = {"ACCEPT": "green", "RETAKE": "red", "CANNOT_ASSESS": "yellow"}
 
 
 def status(
@@ -62,7 +62,7 @@ def _tables_of(outcomes: list[Outcome]) -> Iterator[Table]:
     counts = _counts_of(outcomes)
     pictures = Table("pictures", "verdict", box=None)
     for verdict, count in counts.verdicts.most_common():
-        pictures.add_row(f"{count:,}", f"[{STYLES[verdict]}]{verdict}[/]")
+        pictures.add_row(f"{count:,}", f"[{VERDICT_STYLES[verdict]}]{verdict}[/]")
     pictures.add_row(f"{counts.failures.total():,}", "[magenta]not judged[/]")
     yield pictures
     for title, counter in (("reason", counts.reasons), ("why not judged", counts.failures)):
