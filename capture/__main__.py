@@ -1,6 +1,6 @@
 """Entry point of ``smart-capture`` and ``python -m capture``.
 
-Kept free of imports: a spawned worker imports the main module again.
+Kept free of imports: a process that Dask spawns imports the main module again.
 """
 
 

@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     job_timeout_s: float = Field(
         10.0, gt=0, description="a job that runs longer ends its worker, in seconds"
     )
-    memory_limit_mb: int = Field(4096, ge=512, description="address space a worker may use, in MiB")
+    memory_limit_mb: int = Field(
+        4096, ge=512, description="memory of its own that a worker may use, in MiB"
+    )
     max_queue_length: int = Field(64, ge=1, description="jobs that may wait for a worker")
     default_profile: str = Field("default", description="profile name, or path of a TOML file")
     classify: bool = Field(True, description="say what is in the pictures that are accepted")

@@ -109,7 +109,7 @@ class Ledger:
         Parameters
         ----------
         sources : sequence of str
-            As given by the user.
+            What it reads: absolute paths, patterns, URLs.
         profile : Profile
             The limits; remembered with the run.
         engine_version : str

@@ -54,7 +54,7 @@ runs = Table(
     Column("id", _ID, primary_key=True, comment="counts up"),
     Column("started_at", DateTime(timezone=True), nullable=False, comment="UTC"),
     Column("finished_at", DateTime(timezone=True), comment="UTC; empty: stopped before the end"),
-    Column("sources", _JSON, nullable=False, comment="as given on the command line"),
+    Column("sources", _JSON, nullable=False, comment="absolute paths, patterns, URLs"),
     Column(
         "profile_sha256",
         Text,
