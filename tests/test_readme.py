@@ -21,7 +21,8 @@ ENVIRONMENT = os.environ | {
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [block for its_language, block in fenced if its_language == language]
 
 
 def commands() -> list[str]:
