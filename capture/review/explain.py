@@ -19,6 +19,8 @@ from capture.drawing import (
     Canvas,
     Color,
 )
+from capture.measure.exposure import HIGHLIGHT_LEVEL, SHADOW_LEVEL
+from capture.measure.luma import REFERENCE_LONG_EDGE_PX
 
 if TYPE_CHECKING:
     from capture.assessment import Assessment
@@ -65,7 +67,7 @@ def draw_explanation(name: str, decoded: DecodedImage, assessment: Assessment) -
 def _draw_tiles(page: Canvas, where: Box, assessment: Assessment) -> None:
     measures = assessment.measures
     scale = where.width / measures.width_px
-    to_reference = 1000 / max(measures.width_px, measures.height_px)
+    to_reference = REFERENCE_LONG_EDGE_PX / max(measures.width_px, measures.height_px)
     for tile in measures.blur.tiles:
         box = Box(
             where.x + round(tile.x_px * scale),
@@ -100,7 +102,7 @@ def _draw_histogram(page: Canvas, luma: NDArray[np.uint8], exposure: Exposure) -
     box, step = HISTOGRAM, HISTOGRAM.width / 256
     for level, height in enumerate(heights):
         tall = round(float(height) * box.height)
-        color = RED if level <= 6 or level >= 252 else INK
+        color = RED if level <= SHADOW_LEVEL or level >= HIGHLIGHT_LEVEL else INK
         bar = Box(box.x + int(level * step), box.y + box.height - tall, int(step) + 1, tall)
         if tall:
             page.fill(bar, color)

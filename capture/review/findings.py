@@ -104,6 +104,16 @@ class Findings:
     ----------
     verdicts : mapping of str to int
         Pictures by verdict, of those that were judged.
+    reasons : tuple of ReasonCount
+        Most frequent first.
+    distributions : tuple of Distribution
+        One for each of `AXES`.
+    failures : tuple of Failure
+        One for each cause, most frequent first.
+    folders : tuple of FolderCount
+        Those with the most pictures that cannot be used, worst first.
+    runs : tuple of Row
+        All runs, the last first.
     root : str
         The folder that all pictures share, ending in a slash.
     profile, profile_sha256, engine_version : str
