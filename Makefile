@@ -3,7 +3,7 @@
 # make check   formatting, types, wire definitions
 # make proto   generate capture/v1 from proto/
 # make fuzz    the decoder, for FUZZ_SECONDS; guided by coverage where atheris can be had
-# make bench-gates | bench-steady | bench-serve | bench-archive | bench-pool
+# make bench-gates | bench-steady | bench-serve | bench-archive | bench-groups | bench-pool
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-prepare check format proto fuzz clean \
-        bench-gates bench-steady bench-serve bench-archive bench-pool
+        bench-gates bench-steady bench-serve bench-archive bench-groups bench-pool
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -62,7 +62,7 @@ fuzz: $(VENV)/.dev
 	-$(BIN)/python $(PIP) --only-binary :all: atheris==3.0.0
 	$(BIN)/python -m tests.fuzz.decoder --seconds $(FUZZ_SECONDS)
 
-bench-gates bench-steady bench-serve bench-archive bench-pool: $(VENV)/.dev
+bench-gates bench-steady bench-serve bench-archive bench-groups bench-pool: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.$(@:bench-%=%)
 
 clean:
