@@ -36,5 +36,24 @@ def blur(
     typer.echo(f"wrote {output} and {output.with_suffix('.md')}")
 
 
+@app.command()
+def families(
+    work: Annotated[Path, typer.Option(help="Where `blur` has kept its captures.")],
+    captures: Annotated[int, typer.Option(help="Captures of each photo, as there.")] = 110,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 1,
+    epochs: Annotated[int, typer.Option(help="Passes of the network over the set.")] = 5,
+) -> None:
+    """Compare boosted trees with a convolutional network on scenes that neither has seen."""
+    try:
+        from capture.prepare.blur_training import Plan
+        from capture.prepare.families import compare_families
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(f"{error}; install the [prepare] extra") from error
+    cv2.setNumThreads(1)
+    compared = compare_families(work, Plan(captures_per_photo=captures, seed=seed), epochs)
+    for name, (figures, elapsed_ms) in compared.items():
+        typer.echo(f"{name}: AUC {figures.auc:.3f}, {elapsed_ms:.1f} ms a picture")
+
+
 if __name__ == "__main__":
     app()

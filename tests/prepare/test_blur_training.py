@@ -62,6 +62,21 @@ def test_a_small_training_writes_a_model_and_its_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.prepare
+def test_both_families_are_judged_on_scenes_that_neither_has_seen(tmp_path: Path) -> None:
+    """Trees and network, trained for a moment, each give figures and a time."""
+    from capture.prepare.blur_training import Plan, train_blur
+    from capture.prepare.families import compare_families
+
+    plan = Plan(captures_per_photo=14, tree_count=20, seed=1)
+    train_blur(None, tmp_path / "work", tmp_path / "blur.npz", plan)
+    compared = compare_families(tmp_path / "work", plan, epoch_count=1)
+    assert set(compared) == {"boosted trees", "convolutional network"}
+    for figures, elapsed_ms in compared.values():
+        assert 0 <= figures.auc <= 1
+        assert elapsed_ms > 0
+
+
+@pytest.mark.prepare
 def test_trees_answer_as_the_library_that_grew_them() -> None:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
