@@ -56,6 +56,7 @@ from tests.benchmarks.camera_simulation import (
 )
 
 CORPUS = Path(os.environ.get("SMART_CAPTURE_CORPUS", "../shared/corpus"))
+RESULTS = Path(__file__).parent / "results"
 PROFILE = load_profile("default")
 SEED = 20_261
 SEQUENCE_COUNT = 72
@@ -125,6 +126,11 @@ class Report:
             table.add_row(*row, style="red" if row[4] == "MISSED" else None)
         Console(width=170).print(table)
 
+    def save(self, path: Path) -> None:
+        """Write the table as Markdown."""
+        head = "| steadiness | measured | floor | goal | reached | |\n|---|---|---|---|---|---|\n"
+        path.write_text(head + "".join(f"| {' | '.join(row)} |\n" for row in self.rows))
+
 
 def main() -> None:
     """Run everything; about two minutes on one core."""
@@ -138,6 +144,8 @@ def main() -> None:
     phone_row(report)
     fixed_camera_rows(report)
     report.print()
+    RESULTS.mkdir(exist_ok=True)
+    report.save(RESULTS / "steady.md")
 
 
 # ---- simulation
