@@ -37,7 +37,7 @@ CLOCK_JUMP_MS = 1000.0
 """A frame that is older than the newest by more than this comes from a clock set back."""
 
 LATE_IN_SUCCESSION = 3
-"""So does one that is late after two others: frames overtake each other by one or two."""
+"""So does the third late frame of a rising row; others were overtaken, or come twice."""
 
 LOSS_GRACE_MS = 250.0
 """How long nothing may be seen before the dwell and the history are lost."""
@@ -88,7 +88,7 @@ class Session:
     retake_count: int = 0
     last: Stability | None = None
     _newest_ms: float | None = None
-    _late_count: int = 0
+    _late_ms: tuple[float, ...] = ()
     _steadiness: SteadinessState = field(default_factory=SteadinessState)
     _history: MovementHistory = field(default_factory=MovementHistory)
     _gyro: GyroTrack = field(default_factory=GyroTrack.empty)
@@ -250,7 +250,7 @@ class Session:
             previous_plane=measures.plane,
             last=stability,
             _newest_ms=frame.captured_at_ms,
-            _late_count=0,
+            _late_ms=(),
             _gyro=self._gyro.without_before(frame.captured_at_ms - KEPT_GYRO_MS),
             _best=best,
         )
@@ -267,7 +267,7 @@ class Session:
             inlier_count=0,
             retake_count=self.retake_count,
         )
-        return replace(self, _late_count=self._late_count + 1), stability
+        return replace(self, _late_ms=self._late_with(frame)), stability
 
     def _view(self, frame: PreviewFrame, plane: PreviewPlane) -> View:
         still_width_px = self.config.still_width_px or plane.source_width_px
@@ -292,9 +292,16 @@ class Session:
         interval_ms = frame.captured_at_ms - self._newest_ms
         if interval_ms >= MIN_INTERVAL_MS:
             return interval_ms
-        if interval_ms < -CLOCK_JUMP_MS or self._late_count + 1 >= LATE_IN_SUCCESSION:
+        if interval_ms < -CLOCK_JUMP_MS or len(self._late_with(frame)) >= LATE_IN_SUCCESSION:
             return math.inf
         return None
+
+    def _late_with(self, frame: PreviewFrame) -> tuple[float, ...]:
+        """Return the times of the late frames in succession that rise up to this one."""
+        at_ms = frame.captured_at_ms
+        if self._newest_ms is None or at_ms > self._newest_ms - MIN_INTERVAL_MS:
+            return self._late_ms  # the newest once more is not late
+        return (*(late for late in self._late_ms if late <= at_ms - MIN_INTERVAL_MS), at_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,6 +281,18 @@ def test_a_duplicate_changes_nothing() -> None:
     assert math.isfinite(again.predicted_blur_px)
 
 
+@pytest.mark.parametrize(
+    "back_ms", [[0] * 6, [40] * 6, [40, 60, 80, 100], [60, 40, 0, 0, 0]], ids=str
+)
+def test_late_frames_that_do_not_rise_are_no_clock_set_back(back_ms: list[float]) -> None:
+    """The same frame many times, or several in reverse: the next one is READY as before."""
+    camera = Camera()
+    camera.until_ready()
+    for back in back_ms:
+        camera.send(PreviewFrame(camera.next_id - 1, camera.now_ms - back), (9.0, 0.0))
+    assert camera.frame().ready
+
+
 @pytest.mark.parametrize("jump_ms", [-500.0, -1e7])
 def test_a_clock_that_is_set_back_is_followed(jump_ms: float) -> None:
     """After two late frames it is the clock that is late."""
