@@ -162,7 +162,10 @@ class Session:
         """
         calm_ms = self._steadiness.calm_ms if _stayed(measures) else 0.0
         return replace(
-            self, _history=MovementHistory(), _steadiness=SteadinessState(calm_ms=calm_ms)
+            self,
+            _history=MovementHistory(),
+            _scene=self._scene.observe(measures, self.profile.steadiness.rearm_scene_change),
+            _steadiness=SteadinessState(calm_ms=calm_ms),
         )._say(frame, measures, None, None)
 
     def _go_on(

@@ -361,6 +361,22 @@ async def test_after_a_stall_a_hand_that_shakes_is_not_ready(
     assert answers[-1].calm_ms == 0
 
 
+async def test_a_shot_right_after_a_stall_is_of_what_is_seen_now(
+    stub: SmartCaptureAsyncStub, burst: list[bytes], good: bytes
+) -> None:
+    """The scene before the stall is not taken for the one just shot: nothing is shot twice."""
+    camera = await phone(stub, burst)
+    await camera.until_ready()
+    camera.steady = cycle(map(elsewhere, burst[FIRST_STEADY : FIRST_STEADY + 20]))
+    await camera.preview(next(camera.steady), after_ms=20_000)
+    await camera.camera.still(1, good)
+    shot = await camera.camera.receive_one("still")
+    assert shot.assessment.verdict == assessment_pb2.VERDICT_ACCEPT
+    answers = await camera.hold(15)
+    assert answers[-1].hint_code == session_pb2.HINT_CODE_CHANGE_SCENE
+    assert not any(a.ready for a in answers)
+
+
 async def test_a_session_that_comes_back_after_seconds_goes_on(
     stub: SmartCaptureAsyncStub, burst: list[bytes]
 ) -> None:
