@@ -15,8 +15,9 @@ from tests.demo.processes import descendants, running
 
 def test_it_answers_while_the_block_lasts_and_leaves_nothing_behind():
     """Server and workers are there inside the block, and gone after it."""
+    before = descendants()
     with server_process() as target, Client(target) as client:
-        started = descendants()
+        started = descendants() - before
         assessment = client.assess_image(Path(samples_folder() / "dark.jpg"))
         assert assessment.verdict is Verdict.RETAKE
         assert len(started) >= 2
@@ -25,11 +26,11 @@ def test_it_answers_while_the_block_lasts_and_leaves_nothing_behind():
 
 def test_it_is_gone_after_an_exception_too():
     """However the block is left, no process stays."""
-    started: set[int] = set()
+    before, started = descendants(), set[int]()
 
     def interrupted() -> None:
         with server_process():
-            started.update(descendants())
+            started.update(descendants() - before)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
