@@ -211,4 +211,4 @@ async def _judge_shard(jobs: bytes, lanes: str) -> list[Answer]:
 
 
 def _size_bytes(job: StillJob) -> int:
-    return 0 if job.image is None else len(job.image.data)
+    return len(job.image.data)

@@ -16,6 +16,7 @@ from inference.lanes import LanePool
 
 LONG_EDGE_PX = 200
 JPEG_QUALITY = 72
+MEMORY_LIMIT_BYTES = 4 << 30
 JOB_TIMEOUT_S = 20.0
 MAX_PIXELS = 200_000_000
 
@@ -85,7 +86,12 @@ async def thumbnails_of(
             if thumbnail is not None:
                 small[path] = thumbnail
 
-    pool = LanePool(build_thumbnailer, worker_count=worker_count, job_timeout_s=JOB_TIMEOUT_S)
+    pool = LanePool(
+        build_thumbnailer,
+        worker_count=worker_count,
+        job_timeout_s=JOB_TIMEOUT_S,
+        memory_limit_bytes=MEMORY_LIMIT_BYTES,
+    )
     async with pool, asyncio.TaskGroup() as workers:
         for _ in range(worker_count + 1):
             workers.create_task(work(pool))
