@@ -89,7 +89,8 @@ class DaskEngine:
                         n_workers=self._local_worker_count,
                         threads_per_worker=1,
                         processes=True,
-                        dashboard_address=None,
+                        # Any free port of this machine: runs side by side must not meet.
+                        dashboard_address="127.0.0.1:0",
                         asynchronous=True,
                     )
                 )

@@ -73,7 +73,7 @@ async def cluster() -> AsyncIterator[LocalCluster]:
     """Two worker processes, as somebody else would have started them."""
     with dask.config.set({"distributed.worker.daemon": False}):
         async with LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, asynchronous=True
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", asynchronous=True
         ) as started:
             yield started
 

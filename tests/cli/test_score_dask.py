@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,16 @@ def score(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@contextmanager
+def dashboard_port_taken() -> Iterator[None]:
+    """Dask's usual port is held, by this or by another cluster of the machine."""
+    with socket.socket() as holder:
+        with suppress(OSError):
+            holder.bind(("127.0.0.1", 8787))
+            holder.listen()
+        yield
+
+
 def test_a_cluster_of_ones_own_is_started_and_stopped(tmp_path: Path) -> None:
     """One flag more than on one machine; nothing of the cluster is printed."""
     photos = tmp_path / "photos"
@@ -26,7 +39,8 @@ def test_a_cluster_of_ones_own_is_started_and_stopped(tmp_path: Path) -> None:
     for number in range(10):
         (photos / f"{number}.jpg").write_bytes(jpeg(number, 160, 128))
     ledger = ("--ledger", tmp_path / "run.db")
-    done = score(photos, *ledger, "--engine", "dask", "--workers", 1, "--json")
+    with dashboard_port_taken():
+        done = score(photos, *ledger, "--engine", "dask", "--workers", 1, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scored_count"] == 10
     assert done.stderr == ""
