@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PREPARE := .venv-prepare
+EXTRAS := archive,s3,heic,raw
 FUZZ_SECONDS ?= 60
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -26,13 +27,13 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/python $(PIP) --editable ".[dev,archive]"
+	$(BIN)/python $(PIP) --editable ".[dev,$(EXTRAS)]"
 	@sh .ci/opencv $(BIN)/python
 	@touch $@
 
 $(PREPARE)/.prepare: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(PREPARE)
-	$(PREPARE)/bin/python $(PIP) --editable ".[dev,archive,prepare]"
+	$(PREPARE)/bin/python $(PIP) --editable ".[dev,$(EXTRAS),prepare]"
 	@sh .ci/opencv $(PREPARE)/bin/python
 	@touch $@
 

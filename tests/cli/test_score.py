@@ -19,7 +19,6 @@ from typer.testing import CliRunner, Result
 
 from capture.cli import app
 from tests.archive.pictures import jpeg
-from tests.ledger.postgres import postgres_server
 
 COUNT = 200
 DEADLINE_S = 60.0
@@ -146,20 +145,6 @@ def test_numbers_are_those_of_assess(photos: Path, whole: list[tuple[Any, ...]])
     numbers = [record["blur"]["blur_px"], record["exposure"]["offset_ev"], record["noise_sigma"]]
     assert set(numbers) <= set(row)
     assert json.dumps(record["reasons"], ensure_ascii=False, separators=(",", ":")) in row
-
-
-def test_a_server_gets_the_rows_that_a_file_gets(photos: Path, tmp_path: Path) -> None:
-    """The same command with the URL of a PostgreSQL server, read back by export."""
-    pytest.importorskip("psycopg", reason="PostgreSQL needs psycopg: [archive]")
-    exported = []
-    with postgres_server() as url:
-        for number, place in enumerate((url, str(tmp_path / "run.db"))):
-            rows = tmp_path / f"{number}.csv"
-            call("score", photos / "000*.jpg", "--ledger", place, "--quiet")
-            call("export", place, "-o", rows)
-            exported.append(rows.read_text())
-    assert exported[0].count("\n") == 16
-    assert exported[0] == exported[1]
 
 
 def test_a_list_on_stdin_is_scored(photos: Path, tmp_path: Path) -> None:

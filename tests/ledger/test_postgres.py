@@ -19,8 +19,8 @@ from tests.review.ledgers import DEFAULT, filled
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     pytest.importorskip("psycopg", reason="PostgreSQL needs psycopg: [archive]")
-    with postgres_server() as url:
-        yield url
+    with postgres_server() as server:
+        yield server.url
 
 
 @pytest.fixture
