@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     idle_timeout_s: float = Field(
         600.0, gt=0, description="a call whose next message takes longer ends, in seconds"
     )
+    session_kept_s: float = Field(
+        60.0, gt=0, le=3600, description="how long a session that was cut off can go on, in seconds"
+    )
+    session_file: Path | None = Field(
+        None, description="where such sessions are kept; empty: in the user's cache folder"
+    )
     worker_count: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="worker processes"
     )

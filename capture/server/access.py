@@ -86,6 +86,11 @@ class TokenGuard(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
+def caller_name() -> str:
+    """Name the caller by its token; empty where none is asked for."""
+    return _token_name.get()
+
+
 def client_of(context: Context) -> str:
     """Name the client of a call: by its token, else by the address of its machine."""
     return _token_name.get() or context.peer().rpartition(":")[0]

@@ -24,6 +24,7 @@ from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
 from capture.server.health import Readiness
 from capture.server.metrics import Metrics
+from capture.server.resume import SessionShelf, open_session_file
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
 from capture.server.tokens import TokenFile
@@ -76,6 +77,7 @@ class Server:
         self.pool: LanePool = worker_pool(settings, classify=settings.classify)
         self.drain = Drain()
         self._readiness = Readiness(SERVICE_NAME, self.pool)
+        self._shelf: SessionShelf | None = None
         self._grpc: grpc.aio.Server | None = None
         self._stop_metrics: Callable[[], None] = _nothing
 
@@ -95,16 +97,19 @@ class Server:
         credentials = _credentials(settings)
         tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
         profiles = Profiles(settings.default_profile)
-        await self.pool.start()
+        self._shelf = SessionShelf(open_session_file(settings))
         try:
-            await self._listen(profiles, credentials, tokens)
+            await self.pool.start()
+            await self._listen(profiles, self._shelf, credentials, tokens)
         except BaseException:
             await self.pool.close()
+            self._shelf.end()
             raise
 
     async def _listen(
         self,
         profiles: Profiles,
+        shelf: SessionShelf,
         credentials: grpc.ServerCredentials | None,
         tokens: TokenFile | None,
     ) -> None:
@@ -114,6 +119,7 @@ class Server:
         service = SmartCaptureService(
             dispatcher,
             profiles,
+            shelf,
             self.drain,
             self.metrics,
             CallLimits(
@@ -179,6 +185,8 @@ class Server:
             self._grpc = None
         self._stop_metrics()
         await self.pool.close()
+        if self._shelf is not None:
+            self._shelf.end()
 
 
 async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> bool:

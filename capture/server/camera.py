@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import structlog
 
@@ -19,11 +18,12 @@ from capture.errors import DrainingError, IdleTimeoutError, InvalidMessageError,
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.measure.motion import PreviewMeasures
+from capture.server.access import caller_name
 from capture.server.admission import JobKind
 from capture.server.calls import Call, Drain, next_within
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher, Order
-from capture.server.resume import SessionShelf
+from capture.server.resume import OpenSession, SessionShelf
 from capture.server.status import Refusal, refusal_of
 from capture.session import DEFAULT_EXPOSURE_TIME_S, Session, SessionConfig
 from capture.v1 import session_pb2, smart_capture_pb2
@@ -122,19 +122,19 @@ class CameraStream:
             raise SessionError("the first message of a session must be its configuration")
         config = config_from_wire(first.config)
         profile = self._profiles.find(config.profile)
-        self._token, earlier = self._shelf.open(config.resume_token, self._give_up)
-        self._session = _go_on(earlier, config, profile)
+        opened = self._shelf.open(config, profile, caller_name(), self._give_up)
+        self._session = opened.session
         metrics = self._call.metrics
         metrics.session_opened()
         log = _LOG.bind(request_id=self._call.request_id)
-        log.info("session opened", resumed=earlier is not None, profile=profile.name)
+        log.info("session opened", resumed=opened.is_resumed, profile=profile.name)
         try:
-            await self._put(started=_started(self._token, earlier is not None, config, profile))
-            await self._serve(requests)
+            await self._put(started=_started(opened, config, profile))
+            await self._serve(requests, opened)
         except ExceptionGroup as failures:  # the first task to fail has ended the others
             raise failures.exceptions[0] from None
         finally:
-            self._shelf.close(self._token, self._give_up, self._session)
+            self._shelf.close(opened, self._session)
             metrics.session_closed()
             log.info("session closed")
         if self._ended_by is not None:
@@ -142,7 +142,9 @@ class CameraStream:
         if self._is_taken_over:
             raise SessionError("the session goes on in another stream")
 
-    async def _serve(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
+    async def _serve(
+        self, requests: AsyncIterator[session_pb2.CaptureRequest], opened: OpenSession
+    ) -> None:
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(self._write())
             previews = group.create_task(self._measure_previews())
@@ -150,6 +152,8 @@ class CameraStream:
             self._reader = group.create_task(self._read(requests))
 
             def come_to_an_end() -> None:
+                # Before the client knows: it may be with the next server before we are done.
+                self._shelf.write(opened, self._session)
                 notice = session_pb2.DrainNotice(grace_ms=round(1e3 * self._drain.left_s))
                 group.create_task(self._put(drain=notice))
                 linger_s = min(_LINGER_S, self._drain.left_s / 2)
@@ -324,19 +328,12 @@ class CameraStream:
             await self._call.context.write(response)
 
 
-def _go_on(earlier: Session | None, config: SessionConfig, profile: Profile) -> Session:
-    """Return a new session, or an earlier one under the configuration that came last."""
-    if earlier is None:
-        return Session.start(config, profile)
-    return replace(earlier, config=config, profile=profile)
-
-
 def _started(
-    token: str, is_resumed: bool, config: SessionConfig, profile: Profile
+    opened: OpenSession, config: SessionConfig, profile: Profile
 ) -> session_pb2.SessionStarted:
     return session_pb2.SessionStarted(
-        session_token=token,
-        resumed=is_resumed,
+        session_token=opened.token,
+        resumed=opened.is_resumed,
         profile=profile.name,
         assumed=session_pb2.AssumedConfig(
             exposure_time_s=config.exposure_time_s or DEFAULT_EXPOSURE_TIME_S,

@@ -1,86 +1,133 @@
-"""Sessions that were cut off, kept for a while so that they can go on."""
+"""Sessions that were cut off, and how they go on: in this process, or in the next one."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from capture.session import Session
+import structlog
 
-KEPT_S = 60.0
-_MAX_KEPT_COUNT = 512
+from capture.errors import ConfigurationError
+from capture.gates.profile import Profile
+from capture.server.session_file import SessionFile, default_session_file
+from capture.server.session_state import UnreadableStateError, session_from, state_of
+from capture.session import Session, SessionConfig
+from capture.settings import Settings
+
+_LOG = structlog.get_logger("capture.server")
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+@dataclass(eq=False, slots=True)
+class OpenSession:
+    """A session that a stream serves.
+
+    Attributes
+    ----------
+    token : str
+        Names the session.
+    session : Session
+        As it was when its stream opened.
+    is_resumed : bool
+        Whether it goes on from an earlier stream.
+    """
+
+    token: str
     session: Session
-    until_s: float
+    is_resumed: bool
+    _key: bytes
+    _give_up: Callable[[], Session]
+    _is_written: bool = False
 
 
 class SessionShelf:
-    """Holds the state of sessions by their tokens: of the open ones, and of those cut off.
+    """Knows the open sessions by their tokens, and keeps those that were cut off.
 
-    Bounded in number and time; the oldest go first. A session holds some 100 kB, most of it
-    its last small plane.
+    A token is 128 random bits. Only its hash is kept, together with the name of its caller:
+    it is worth nothing in the hands of another one.
 
     Parameters
     ----------
-    clock : callable
-        Returns seconds; rising.
+    file : SessionFile
+        Where the sessions are kept that no stream serves.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._open: dict[str, Callable[[], Session]] = {}
+    def __init__(self, file: SessionFile) -> None:
+        self._file = file
+        self._open: dict[bytes, OpenSession] = {}
 
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def open(self, token: str, give_up: Callable[[], Session]) -> tuple[str, Session | None]:
-        """Open a session, or go on with an earlier one.
+    def open(
+        self, config: SessionConfig, profile: Profile, caller: str, give_up: Callable[[], Session]
+    ) -> OpenSession:
+        """Open a session, or go on with the one that the configuration names.
 
         Parameters
         ----------
-        token : str
-            Of the session to go on with; empty for a new one.
+        config : SessionConfig
+            As the client sent it.
+        profile : Profile
+            The limits in force.
+        caller : str
+            Name of the caller; empty where callers have none.
         give_up : callable
             Called when the session is taken over by another stream, because its client
             came back before we noticed that it had gone. Ends the stream, returns its state.
-
-        Returns
-        -------
-        str, Session or None
-            The session's token, and its state if there is one to go on with.
         """
-        session = self._take(token) if token else None
+        token = config.resume_token
+        session = self._take(_key(token, caller), config, profile) if token else None
+        is_resumed = session is not None
         if session is None:
-            token = secrets.token_urlsafe(16)
-        self._open[token] = give_up
-        return token, session
+            token, session = secrets.token_urlsafe(16), Session.start(config, profile)
+        opened = OpenSession(token, session, is_resumed, _key(token, caller), give_up)
+        self._open[opened._key] = opened
+        return opened
 
-    def close(self, token: str, give_up: Callable[[], Session], session: Session) -> None:
-        """Keep a session that has ended, unless another stream has taken it over."""
-        if self._open.get(token) != give_up:
-            return
-        del self._open[token]
-        self._kept[token] = _Kept(session, self._clock() + KEPT_S)
-        self._forget_old()
+    def write(self, opened: OpenSession, session: Session) -> None:
+        """Write an open session down, for a client that comes back before its stream ends."""
+        if self._open.get(opened._key) is opened:
+            self._file.put(opened._key, state_of(session), is_known=opened._is_written)
+            opened._is_written = True
 
-    def _take(self, token: str) -> Session | None:
-        self._forget_old()
-        if token in self._open:
-            return self._open.pop(token)()
-        kept = self._kept.pop(token, None)
-        return None if kept is None else kept.session
+    def close(self, opened: OpenSession, session: Session) -> None:
+        """Keep a session that has ended, unless another stream goes on with it."""
+        self.write(opened, session)
+        if self._open.get(opened._key) is opened:
+            del self._open[opened._key]
 
-    def _forget_old(self) -> None:
-        now_s = self._clock()
-        while self._kept:
-            oldest = next(iter(self._kept.values()))
-            if oldest.until_s > now_s and len(self._kept) <= _MAX_KEPT_COUNT:
-                return
-            self._kept.popitem(last=False)
+    def end(self) -> None:
+        """Let go of the file; what was kept is there for the next process."""
+        self._file.close()
+
+    def _take(self, key: bytes, config: SessionConfig, profile: Profile) -> Session | None:
+        kept = self._file.take(key)
+        if key in self._open:
+            return replace(self._open.pop(key)._give_up(), config=config, profile=profile)
+        try:
+            return None if kept is None else session_from(kept, config, profile)
+        except UnreadableStateError as error:
+            _LOG.warning("a session starts anew: its state cannot be read", cause=str(error))
+            return None
+
+
+def open_session_file(settings: Settings) -> SessionFile:
+    """Open the file of the settings, or the one at which the servers of this user meet.
+
+    Raises
+    ------
+    ConfigurationError
+        If the one of the settings cannot be used. Without the other one, sessions go on
+        within this process alone; the log says so.
+    """
+    kept_s, max_count = settings.session_kept_s, settings.max_session_count
+    if settings.session_file is not None:
+        return SessionFile(settings.session_file, kept_s=kept_s, max_count=max_count)
+    try:
+        return SessionFile(default_session_file(), kept_s=kept_s, max_count=max_count)
+    except ConfigurationError as error:
+        _LOG.warning("sessions will not outlive this process", cause=str(error))
+        return SessionFile(None, kept_s=kept_s, max_count=max_count)
+
+
+def _key(token: str, caller: str) -> bytes:
+    return hashlib.sha256(f"{caller}\0{token}".encode(errors="surrogateescape")).digest()

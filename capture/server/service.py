@@ -58,6 +58,8 @@ class SmartCaptureService:
         The way to the workers.
     profiles : Profiles
         The limits that callers may name.
+    shelf : SessionShelf
+        Where sessions are kept whose streams have ended.
     drain : Drain
         The end of the server.
     metrics : Metrics
@@ -70,6 +72,7 @@ class SmartCaptureService:
         self,
         dispatcher: Dispatcher,
         profiles: Profiles,
+        shelf: SessionShelf,
         drain: Drain,
         metrics: Metrics,
         limits: CallLimits,
@@ -77,7 +80,7 @@ class SmartCaptureService:
         self._dispatcher = dispatcher
         self._profiles = profiles
         self._desk = StillDesk(dispatcher, profiles)
-        self._shelf = SessionShelf()
+        self._shelf = shelf
         self._drain = drain
         self._metrics = metrics
         self._idle_timeout_s = limits.idle_timeout_s

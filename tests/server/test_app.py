@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,15 +26,10 @@ from capture.settings import Settings
 from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 from tests.server.cameras import Camera, kinds
+from tests.server.processes import connected, descendants_of, is_alive, parent_of, serving
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-@asynccontextmanager
-async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield channel
 
 
 @asynccontextmanager
@@ -53,35 +47,6 @@ async def health_of(channel: grpc.aio.Channel, service: str = "") -> int:
     return int((await health_pb2_grpc.HealthStub(channel).Check(request)).status)
 
 
-class Process:
-    """A server in a process of its own, started by the command line."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process = process
-        self.port = port
-
-    async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), 20)
-
-
-@asynccontextmanager
-async def serving(*flags: str) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "capture", "serve", "--port", "0", "--workers", "1",
-        "--no-classify", *flags,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        port = int(line.decode().split(" with ")[0].rsplit(":", 1)[1])
-        yield Process(process, port)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 async def test_health_is_told_for_the_server_and_its_service() -> None:
     """The standard service answers SERVING, and NOT_FOUND for what is not here."""
     async with running() as server, connected(server.port) as channel:
@@ -96,7 +61,7 @@ async def test_health_says_no_while_there_are_no_workers() -> None:
     """When none comes back, balancers look elsewhere; when one does, they return."""
     async with running() as server, connected(server.port) as channel:
         (worker,) = server.pool.worker_pids
-        fork_server = _parent(worker)
+        fork_server = parent_of(worker)
         os.kill(fork_server, signal.SIGSTOP)
         os.kill(worker, signal.SIGKILL)
         while await health_of(channel) == SERVING:
@@ -261,34 +226,12 @@ async def test_a_new_server_takes_over_the_port_without_a_failed_call(burst: lis
 async def test_workers_end_with_the_server() -> None:
     """Even kill -9 of the server leaves no process behind."""
     async with serving() as server:
-        children = await asyncio.to_thread(_descendants, server.process.pid)
+        children = await asyncio.to_thread(descendants_of, server.process.pid)
         assert len(children) >= 1
         server.process.kill()
         await server.process.wait()
         for _ in range(100):
-            if not any(_is_alive(pid) for pid in children):
+            if not any(is_alive(pid) for pid in children):
                 break
             await asyncio.sleep(0.05)
-        assert not any(_is_alive(pid) for pid in children)
-
-
-def _parent(pid: int) -> int:
-    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
-        for child in map(int, children.read().split()):
-            found += [child, *_descendants(child)]
-    return found
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+        assert not any(is_alive(pid) for pid in children)

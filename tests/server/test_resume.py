@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from capture.errors import ConfigurationError
 from capture.gates.profile import load_profile
-from capture.server.resume import KEPT_S, SessionShelf
+from capture.gates.verdict import Verdict
+from capture.server.resume import OpenSession, SessionShelf, open_session_file
+from capture.server.session_file import SessionFile
 from capture.session import Session, SessionConfig
+from capture.settings import Settings
 
-SESSION = Session.start(SessionConfig(), load_profile("default"))
+KEPT_S = 60.0
+MAX_COUNT = 100
+CONFIG = SessionConfig(still_width_px=1440)
+PROFILE = load_profile("default")
+SESSION = Session.start(CONFIG, PROFILE).observe_still(Verdict.RETAKE)[0]
 
 
 class Clock:
     def __init__(self) -> None:
-        self.now_s = 0.0
+        self.now_s = 1e9
 
     def __call__(self) -> float:
         return self.now_s
@@ -23,49 +36,97 @@ def give_up() -> Session:
     return SESSION
 
 
+def opened(shelf: SessionShelf, token: str = "", caller: str = "") -> OpenSession:
+    """Open a session, or go on with one."""
+    return shelf.open(replace(CONFIG, resume_token=token), PROFILE, caller, give_up)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def shelf(clock: Clock) -> SessionShelf:
-    return SessionShelf(clock)
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture
+def file(path: Path, clock: Clock) -> Iterator[SessionFile]:
+    file = SessionFile(path, kept_s=KEPT_S, max_count=MAX_COUNT, clock=clock)
+    yield file
+    file.close()
+
+
+@pytest.fixture
+def shelf(file: SessionFile) -> SessionShelf:
+    return SessionShelf(file)
 
 
 def test_a_new_session_gets_a_token_that_cannot_be_guessed(shelf: SessionShelf) -> None:
     """Tokens differ and are long."""
-    tokens = {shelf.open("", give_up)[0] for _ in range(100)}
+    tokens = {opened(shelf).token for _ in range(100)}
     assert len(tokens) == 100
     assert min(map(len, tokens)) >= 20
 
 
 def test_a_session_goes_on_within_a_minute(shelf: SessionShelf, clock: Clock) -> None:
-    """Its state and its token are the ones it had."""
-    token, _ = shelf.open("", give_up)
-    shelf.close(token, give_up, SESSION)
-    clock.now_s = KEPT_S - 1
-    assert shelf.open(token, give_up) == (token, SESSION)
+    """Its state and its token are the ones it had; its configuration is the new one."""
+    token = opened(shelf).token
+    assert opened(shelf, token).session.retake_count == 1  # given up by the stream before
+    place = opened(shelf, token)
+    shelf.close(place, SESSION)
+    clock.now_s += KEPT_S - 1
+    again = opened(shelf, token)
+    assert (again.token, again.is_resumed, again.session.retake_count) == (token, True, 1)
+    assert again.session.config.resume_token == token
 
 
-def test_a_session_is_forgotten_after_a_minute(shelf: SessionShelf, clock: Clock) -> None:
+def test_a_session_is_forgotten_after_a_minute(
+    shelf: SessionShelf, file: SessionFile, clock: Clock
+) -> None:
     """Then the stream is a new session with a new token."""
-    token, _ = shelf.open("", give_up)
-    shelf.close(token, give_up, SESSION)
-    clock.now_s = KEPT_S + 1
-    new_token, session = shelf.open(token, give_up)
-    assert session is None
-    assert new_token != token
+    place = opened(shelf)
+    shelf.close(place, SESSION)
+    clock.now_s += KEPT_S + 1
+    again = opened(shelf, place.token)
+    assert not again.is_resumed
+    assert again.token != place.token
+    assert again.session.retake_count == 0
+    assert len(file) == 0
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_for_longer(
+    shelf: SessionShelf, file: SessionFile, clock: Clock
+) -> None:
+    """What seems to end in an hour is forgotten now."""
+    place = opened(shelf)
+    shelf.close(place, SESSION)
+    clock.now_s -= 3600
+    assert not opened(shelf, place.token).is_resumed
+    assert len(file) == 0
 
 
 def test_a_token_nobody_gave_out_opens_a_new_session(shelf: SessionShelf) -> None:
     """The client's invention is not used as a token."""
-    token, session = shelf.open("invented", give_up)
-    assert session is None
-    assert token != "invented"
+    for invented in ("invented", "a" * 100_000, "\udcff"):
+        place = opened(shelf, invented)
+        assert not place.is_resumed
+        assert place.token != invented
 
 
-def test_a_session_is_taken_over_while_its_old_stream_is_still_open(shelf: SessionShelf) -> None:
+def test_a_token_is_worth_nothing_to_another_caller(shelf: SessionShelf) -> None:
+    """Whoever has seen it, but calls under another name, gets a session of his own."""
+    place = opened(shelf, caller="camera")
+    assert not opened(shelf, place.token, caller="thief").is_resumed
+    shelf.close(place, SESSION)
+    assert not opened(shelf, place.token, caller="thief").is_resumed
+    assert opened(shelf, place.token, caller="camera").is_resumed
+
+
+def test_a_session_is_taken_over_while_its_old_stream_is_still_open(
+    shelf: SessionShelf, file: SessionFile
+) -> None:
     """The old stream is told to give up, and what it leaves later is not kept."""
     ended = []
 
@@ -73,18 +134,116 @@ def test_a_session_is_taken_over_while_its_old_stream_is_still_open(shelf: Sessi
         ended.append(True)
         return SESSION
 
-    token, _ = shelf.open("", old_stream)
-    assert shelf.open(token, give_up) == (token, SESSION)
+    old = shelf.open(CONFIG, PROFILE, "", old_stream)
+    new = opened(shelf, old.token)
+    assert (new.is_resumed, new.session.retake_count) == (True, 1)
     assert ended
-    shelf.close(token, old_stream, SESSION)
-    assert len(shelf) == 0
+    shelf.close(old, SESSION)
+    assert len(file) == 0
 
 
-def test_the_shelf_is_bounded(shelf: SessionShelf) -> None:
+def test_another_process_goes_on_with_it(
+    shelf: SessionShelf, file: SessionFile, path: Path, clock: Clock
+) -> None:
+    """From what was written before the old stream has ended, too; then that is not kept."""
+    other_file = SessionFile(path, kept_s=KEPT_S, max_count=MAX_COUNT, clock=clock)
+    other = SessionShelf(other_file)
+    place = opened(shelf)
+    assert not opened(other, place.token).is_resumed  # open there, and nobody said it would end
+    shelf.write(place, SESSION)
+    assert opened(other, place.token).session.retake_count == 1
+    shelf.close(place, SESSION)
+    assert len(file) == 0
+    other_file.close()
+
+
+def test_the_last_word_of_a_stream_is_what_goes_on(shelf: SessionShelf) -> None:
+    """A still that is judged after the server's goodbye counts."""
+    place = opened(shelf)
+    shelf.write(place, place.session)
+    shelf.close(place, SESSION)
+    assert opened(shelf, place.token).session.retake_count == 1
+
+
+def test_the_shelf_is_bounded(shelf: SessionShelf, file: SessionFile, clock: Clock) -> None:
     """Of very many sessions only the last are kept."""
-    tokens = [shelf.open("", give_up)[0] for _ in range(1000)]
-    for token in tokens:
-        shelf.close(token, give_up, SESSION)
-    assert len(shelf) == 512
-    assert shelf.open(tokens[-1], give_up)[1] is SESSION
-    assert shelf.open(tokens[0], give_up)[1] is None
+    places = [opened(shelf) for _ in range(MAX_COUNT + 20)]
+    for place in places:
+        clock.now_s += 0.01
+        shelf.close(place, SESSION)
+    assert len(file) == MAX_COUNT
+    assert opened(shelf, places[-1].token).is_resumed
+    assert not opened(shelf, places[0].token).is_resumed
+
+
+def test_the_file_is_for_its_owner_alone(file: SessionFile, path: Path) -> None:
+    """A state has a small picture in it."""
+    file.put(b"key", b"state")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_file_holds_no_token_and_forgets_what_was_taken(
+    shelf: SessionShelf, path: Path
+) -> None:
+    """Neither the token nor, once it is taken, a byte of the state."""
+    place = opened(shelf)
+    shelf.close(place, SESSION)
+    assert place.token.encode() not in path.read_bytes()
+    assert b"retake_count" in path.read_bytes()
+    assert opened(shelf, place.token).is_resumed
+    assert b"retake_count" not in path.read_bytes()
+
+
+def test_a_file_that_others_may_open_is_not_used(path: Path) -> None:
+    """Nor one that is a link to another, nor one that is no database."""
+    path.touch()
+    path.chmod(0o640)
+    link = path.with_name("link")
+    link.symlink_to(path)
+    garbage = path.with_name("garbage")
+    garbage.touch(0o600)
+    garbage.write_bytes(b"this is no database" * 100)
+    for wrong in (path, link, garbage, path.parent):
+        with pytest.raises(ConfigurationError, match="cannot keep sessions"):
+            open_session_file(Settings(session_file=wrong))
+    assert garbage.read_bytes() == b"this is no database" * 100
+
+
+def test_without_a_place_for_the_file_sessions_go_on_within_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user without a home still has a server."""
+    (tmp_path / "blocked").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "blocked"))
+    shelf = SessionShelf(open_session_file(Settings()))
+    place = opened(shelf)
+    shelf.close(place, SESSION)
+    assert opened(shelf, place.token).is_resumed
+    shelf.end()
+
+
+@pytest.mark.parametrize("state", [b"", b"{}", b'{"version":1,"state":{}}'])
+def test_a_state_that_cannot_be_read_starts_anew(
+    shelf: SessionShelf, path: Path, state: bytes
+) -> None:
+    """As after an update that remembers something else."""
+    place = opened(shelf)
+    shelf.close(place, SESSION)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE session SET state = ?", (state,))
+    database.close()
+    again = opened(shelf, place.token)
+    assert not again.is_resumed
+    assert again.token != place.token
+
+
+def test_a_file_that_is_locked_for_long_costs_the_session_and_not_the_server(
+    shelf: SessionShelf, path: Path
+) -> None:
+    """Nothing is raised; the client starts anew."""
+    place = opened(shelf)
+    shelf.close(place, SESSION)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    assert not opened(shelf, place.token).is_resumed
+    other.close()

@@ -1,0 +1,74 @@
+"""Servers in processes of their own, as the command line starts them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc.aio
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
+    """Connect to a port of this machine."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+
+
+class Process:
+    """A server in a process of its own, started by the command line."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.port = port
+
+    async def ended(self) -> int:
+        """Wait for the exit code."""
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@asynccontextmanager
+async def serving(*flags: str) -> AsyncIterator[Process]:
+    """Start a server on a free port, with one worker and no classifier unless told."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "capture", "serve", "--port", "0", "--workers", "1",
+        "--no-classify", *flags,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        port = int(line.decode().split(" with ")[0].rsplit(":", 1)[1])
+        yield Process(process, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that started this one."""
+    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Return the processes that it has started, and theirs."""
+    found = []
+    with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
+        for child in map(int, children.read().split()):
+            found += [child, *descendants_of(child)]
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that nobody has waited for does not."""
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
