@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from capture.errors import UnreadableFileError
+from capture.errors import UnreadableFileError, UnsupportedFormatError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
+from capture.images.extras import is_decoder_there_now
 from capture.ledger.rows import OK, Row, judged_again
 from inference.errors import JobTimeoutError, PoisonJobError
 
@@ -62,6 +63,8 @@ class Judging:
     def _of_failure(self, row: Row) -> Row | None:
         if row["status"] == UnreadableFileError.code:
             return None  # a share that was away, a permission since given
+        if row["status"] == UnsupportedFormatError.code and is_decoder_there_now(row["error"]):
+            return None
         if self.retry_failed and row["status"] in WORKER_FAILED:
             return None
         if row["profile_sha256"] == self.profile.sha256:

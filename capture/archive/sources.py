@@ -22,7 +22,9 @@ from capture.ledger.names import printable
 
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".gif", ".avif", ".heic", ".heif"),
+    *(".gif", ".avif", ".heic", ".heif", ".hif"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef"),
+    *(".srw", ".x3f", ".mrw", ".3fr", ".erf", ".kdc", ".dcr"),
 )
 """Names taken for pictures in folders and archives; a file that is named is one as it is."""
 

@@ -7,6 +7,7 @@ from capture.images.formats import ImageFormat, recognize_format
 from capture.images.image import DecodedImage, EncodedImage, ImageEncoding
 from capture.images.jpeg import decode_jpeg
 from capture.images.planes import unpack_planes
+from capture.images.raw import decode_raw, is_camera_raw
 
 
 def decode_image(image: EncodedImage, max_pixels: int, *, luma_only: bool = False) -> DecodedImage:
@@ -29,8 +30,12 @@ def decode_image(image: EncodedImage, max_pixels: int, *, luma_only: bool = Fals
     if image.encoding is not ImageEncoding.FILE:
         return unpack_planes(image, max_pixels, luma_only=luma_only)
     image_format = recognize_format(image.data)
-    with image_errors(image_format, image.data):
-        data = bytes(image.data)
+    data = bytes(image.data)
+    if image_format is ImageFormat.TIFF and is_camera_raw(data):
+        image_format = ImageFormat.RAW
+    with image_errors(image_format, data):
+        if image_format is ImageFormat.RAW:
+            return decode_raw(data, max_pixels, luma_only=luma_only)
         header = open_header(data, image_format, max_pixels)
         if image_format is ImageFormat.JPEG:
             return decode_jpeg(data, header, luma_only=luma_only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
 
@@ -20,8 +21,23 @@ def read_exif(image: Image.Image) -> tuple[int, CaptureSettings]:
 
     Pixels can be good where the EXIF is broken: what cannot be read counts as not said.
     """
+    return _said_by(image.getexif)
+
+
+def read_exif_of_tiff(data: bytes) -> tuple[int, CaptureSettings]:
+    """Read the same from the bytes of a file that is laid out as a TIFF."""
+
+    def load() -> Image.Exif:
+        exif = Image.Exif()
+        exif.load(data)
+        return exif
+
+    return _said_by(load)
+
+
+def _said_by(load: Callable[[], Image.Exif]) -> tuple[int, CaptureSettings]:
     try:
-        exif = image.getexif()
+        exif = load()
         orientation = exif.get(ExifTags.Base.Orientation)
         details = exif.get_ifd(ExifTags.IFD.Exif)
     except Exception:  # Pillow raises a dozen classes on broken EXIF

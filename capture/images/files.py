@@ -7,6 +7,7 @@ cut short, where OpenCV decodes half a picture without a word.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ from capture.errors import (
 )
 from capture.images.exif import read_exif
 from capture.images.formats import CONVERT, ImageFormat, is_cut_short
+from capture.images.heif import coded_size_px, open_heif
 from capture.images.image import ColorImage, DecodedImage, decoded
 from capture.measure.luma import LumaPlane
 
@@ -52,6 +54,7 @@ _HEADER_READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
     ImageFormat.BMP: BmpImageFile,
     ImageFormat.GIF: GifImageFile,
     ImageFormat.AVIF: AvifImageFile,
+    ImageFormat.HEIC: open_heif,
 }
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -62,8 +65,6 @@ _DEEP_JPEG = re.compile(r"cannot handle (12|16)-bit layers")
 
 _PNG_MAX_RATIO = 1032
 """Deflate cannot say more than 1032 bytes with one (zlib's technical details)."""
-
-_DNG_VERSION_TAG = 0xC612
 
 
 @contextmanager
@@ -115,6 +116,9 @@ def open_header(data: bytes, image_format: ImageFormat, max_pixels: int) -> Imag
     """
     header = _HEADER_READERS[image_format](BytesIO(data))
     width_px, height_px = header.size
+    if image_format is ImageFormat.HEIC:
+        # What is cropped away is decoded all the same.
+        width_px, height_px = max((header.size, coded_size_px(data)), key=math.prod)
     if width_px <= 0 or height_px <= 0:
         raise CorruptImageError(f"the {image_format} declares {width_px} x {height_px} pixels")
     if width_px * height_px > max_pixels:
@@ -124,7 +128,8 @@ def open_header(data: bytes, image_format: ImageFormat, max_pixels: int) -> Imag
         )
     if isinstance(header, TiffImageFile):
         _refuse_foreign_tiff(header)
-    if getattr(header, "is_animated", False):
+    # Of several pictures, HEIC names the primary one.
+    if getattr(header, "is_animated", False) and image_format is not ImageFormat.HEIC:
         raise AnimatedImageError(f"the {image_format} holds more than one picture")
     if header.mode in _OTHER_COLOR_MODES:
         raise UnsupportedColorError(
@@ -140,8 +145,6 @@ def open_header(data: bytes, image_format: ImageFormat, max_pixels: int) -> Imag
 
 def _refuse_foreign_tiff(header: TiffImageFile) -> None:
     """Refuse what hides in a TIFF and is not decoded."""
-    if _DNG_VERSION_TAG in header.tag_v2:
-        raise UnsupportedFormatError(f"Digital negative (DNG) is not decoded; {CONVERT}")
     if header.info.get("compression") == "webp":
         raise UnsupportedFormatError(f"TIFF with WebP compression is not decoded; {CONVERT}")
 

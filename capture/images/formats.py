@@ -23,6 +23,10 @@ class ImageFormat(StrEnum):
     BMP = "BMP"
     GIF = "GIF"
     AVIF = "AVIF"
+    HEIC = "HEIC"
+    """Needs an extra."""
+    RAW = "camera RAW"
+    """Of any maker; by its embedded preview. Needs an extra."""
 
 
 _DECODED: tuple[tuple[bytes, ImageFormat], ...] = (
@@ -35,6 +39,13 @@ _DECODED: tuple[tuple[bytes, ImageFormat], ...] = (
     (b"II+\0", ImageFormat.TIFF),
     (b"MM\0+", ImageFormat.TIFF),
     (b"BM", ImageFormat.BMP),
+    (b"FUJIFILMCCD-RAW", ImageFormat.RAW),
+    (b"IIRO", ImageFormat.RAW),  # Olympus (ORF), three times
+    (b"IIRS", ImageFormat.RAW),
+    (b"MMOR", ImageFormat.RAW),
+    (b"IIU\0", ImageFormat.RAW),  # Panasonic (RW2)
+    (b"FOVb", ImageFormat.RAW),  # Sigma (X3F)
+    (b"\0MRM", ImageFormat.RAW),  # Minolta (MRW)
 )
 
 _REFUSED: tuple[tuple[bytes, str], ...] = (
@@ -62,21 +73,14 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"\x01\xda\1", "Silicon Graphics (SGI)"),
     (b"\x0a\x05\x01", "PCX"),
     (b"AT&TFORM", "DjVu"),
-    (b"FUJIFILMCCD-RAW", "Fujifilm raw (RAF)"),
-    (b"IIRO", "Olympus raw (ORF)"),
-    (b"IIRS", "Olympus raw (ORF)"),
-    (b"MMOR", "Olympus raw (ORF)"),
-    (b"IIU\0", "Panasonic raw (RW2)"),
-    (b"FOVb", "Sigma raw (X3F)"),
-    (b"\0MRM", "Minolta raw (MRW)"),
     (b"\x1aE\xdf\xa3", "Matroska or WebM video"),
 )
 
 _FTYP_REFUSED: dict[bytes, str] = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"), "HEIC (HEIF)"),
-    **dict.fromkeys((b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC image sequence"),
-    b"crx ": "Canon raw (CR3)",
+    **dict.fromkeys((b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"), "HEIC image sequence"),
 }
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+_CANON_BRAND = b"crx "
 
 _NETPBM = tuple(
     b"P" + digit + space
@@ -105,7 +109,7 @@ def recognize_format(data: bytes | memoryview) -> ImageFormat:
     if not head:
         raise EmptyImageError("there are no bytes")
     if head.startswith(b"II*\0") and head[8:10] == b"CR":
-        raise _unsupported("Canon raw (CR2)")
+        return ImageFormat.RAW  # Canon (CR2)
     for magic, image_format in _DECODED:
         if head.startswith(magic):
             return image_format
@@ -140,6 +144,10 @@ def _ftyp(head: bytes) -> ImageFormat:
         raise AnimatedImageError("an AVIF image sequence holds more than one frame")
     if brand == b"avif" or (brand in (b"mif1", b"msf1") and b"avif" in brands):
         return ImageFormat.AVIF
+    if brand in _HEIC_BRANDS:
+        return ImageFormat.HEIC
+    if brand == _CANON_BRAND:
+        return ImageFormat.RAW
     raise _unsupported(_FTYP_REFUSED.get(brand, "MP4 or QuickTime video"))
 
 
@@ -159,7 +167,7 @@ def is_cut_short(data: bytes | memoryview, image_format: ImageFormat) -> bool:
         case ImageFormat.TIFF:
             order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
             return len(data) < 8 or int.from_bytes(data[4:8], order) >= len(data)
-        case ImageFormat.AVIF:
+        case ImageFormat.AVIF | ImageFormat.HEIC:
             return _boxes_end(data) > len(data)
         case _:
             return False

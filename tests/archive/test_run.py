@@ -21,12 +21,14 @@ from capture.archive.tally import Effort, Tally
 from capture.assess import assess_image
 from capture.gates.profile import load_profile
 from capture.images import EncodedImage
+from capture.images.extras import decoder_missing
 from capture.ledger.ledger import Ledger, open_ledger
-from capture.ledger.rows import Row, row_of
+from capture.ledger.rows import Row, row_of, row_of_unjudged
 from capture.worker import WorkerConfig, build_worker
 from inference.lanes import LanePool
 from tests.archive.pictures import jpeg
 from tests.archive.workers import HANGS, KILLS, RAISES, build_hostile_worker
+from tests.images.raws import digital_negative
 
 DEFAULT = load_profile("default")
 STRICT = load_profile("strict")
@@ -234,6 +236,27 @@ async def test_a_file_that_could_not_be_read_is_tried_again(
     (folder.parent / "share.jpg").write_bytes(jpeg(9))
     await score(ledger, engine, folder)
     assert rows_of(ledger)["link.jpg"]["status"] == "ok"
+
+
+async def test_pictures_wait_for_the_extra_that_decodes_them(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """Refused for want of a decoder, they are judged once it is installed, and only then."""
+    pytest.importorskip("rawpy", reason="camera RAW needs the extra [raw]")
+    raw = digital_negative(jpeg(1, 1200, 896), (1200, 896))
+    (folder / "shot.dng").write_bytes(raw)
+    await score(ledger, engine, folder)
+    judged = rows_of(ledger)["shot.dng"]
+    assert judged["status"] == "ok"
+    assert judged["decode"].startswith("raw/libraw")
+    where = {name: judged[name] for name in WHERE}
+    for missing, efforts in (
+        (str(decoder_missing("Camera RAW", "raw")), {Effort.UNCHANGED: 6, Effort.SCORED: 1}),
+        ("Photoshop (PSD) is not decoded", {Effort.UNCHANGED: 7}),
+    ):
+        refused = row_of_unjudged("UNSUPPORTED_FORMAT", missing, DEFAULT, __version__)
+        ledger.put(judged["run_id"], [refused | where])
+        assert (await score(ledger, engine, folder)).efforts == efforts
 
 
 async def test_the_engine_starts_no_worker_in_vain(ledger: Ledger, folder: Path) -> None:

@@ -64,7 +64,7 @@ async def test_every_call_has_a_request_id(stub: SmartCaptureAsyncStub, burst: l
         (b"", "EMPTY"),
         (b"hello, I am not a picture at all", "UNRECOGNIZED_FORMAT"),
         (b"\x00" * 64, "UNRECOGNIZED_FORMAT"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heicmif1", "UNSUPPORTED_FORMAT"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "UNSUPPORTED_FORMAT"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", "TRUNCATED"),
     ],
 )
