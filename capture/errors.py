@@ -35,6 +35,7 @@ poisoned by a job) is in ``inference.errors``.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -140,6 +141,21 @@ class SessionError(SmartCaptureError):
     """A camera session broke the protocol, for example no configuration first."""
 
 
+class OverloadCause(StrEnum):
+    """What there is too little of."""
+
+    DEADLINE = "deadline"
+    """The answer would come after the caller has given up."""
+    TURN = "turn"
+    """A job waited, and its turn came too late."""
+    QUEUE_LENGTH = "queue_length"
+    """As many jobs wait as may."""
+    QUEUE_BYTES = "queue_bytes"
+    """The jobs that wait are as large as they may be."""
+    PLACES = "places"
+    """The caller, or all together, have as much open as they may."""
+
+
 class OverloadedError(SmartCaptureError):
     """Refused at once because the answer would come too late.
 
@@ -149,11 +165,16 @@ class OverloadedError(SmartCaptureError):
         What is full, in words.
     retry_after_ms : int
         When it is worth coming back, in milliseconds.
+    cause : OverloadCause
+        What is full, to be counted by.
     """
 
-    def __init__(self, message: str, retry_after_ms: int) -> None:
+    def __init__(
+        self, message: str, retry_after_ms: int, cause: OverloadCause = OverloadCause.DEADLINE
+    ) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+        self.cause = cause
 
 
 class DrainingError(SmartCaptureError):

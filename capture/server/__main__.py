@@ -33,9 +33,11 @@ def main() -> int:
 
 
 def _announce(server: Server) -> None:
+    host = server.settings.host
+    metrics = f", metrics on {host}:{server.metrics_port}" if server.metrics_port else ""
     print(
-        f"listening on {server.settings.host}:{server.port} with "
-        f"{server.pool.worker_count} workers, profile {server.settings.default_profile}",
+        f"listening on {host}:{server.port} with {server.pool.worker_count} workers, "
+        f"profile {server.settings.default_profile}{metrics}",
         flush=True,
     )
 

@@ -11,7 +11,12 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from capture.errors import OverloadedError, PermissionDeniedError, UnauthenticatedError
+from capture.errors import (
+    OverloadCause,
+    OverloadedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from capture.server.calls import Context, answering
 from capture.server.metrics import Metrics
 from capture.server.tokens import Scope, TokenFile
@@ -149,4 +154,6 @@ class Places:
                 del self._counts[client]
 
     def _full(self, message: str) -> OverloadedError:
-        return OverloadedError(f"{message}, and may not open more", _RETRY_AFTER_MS)
+        return OverloadedError(
+            f"{message}, and may not open more", _RETRY_AFTER_MS, OverloadCause.PLACES
+        )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from capture.errors import OverloadedError
+from capture.errors import OverloadCause, OverloadedError
 
 
 class JobKind(StrEnum):
@@ -197,22 +197,26 @@ def admit(
     if load.is_idle:
         return
     if is_counted and load.waiting_count >= limits.max_waiting_count:
-        raise overloaded(f"{load.waiting_count} jobs are waiting", load.wait_s)
+        raise overloaded(
+            OverloadCause.QUEUE_LENGTH, f"{load.waiting_count} jobs are waiting", load.wait_s
+        )
     if load.waiting_bytes + byte_count > limits.max_waiting_bytes:
-        raise overloaded(f"{load.waiting_bytes >> 20} MiB are waiting", load.wait_s)
+        raise overloaded(
+            OverloadCause.QUEUE_BYTES, f"{load.waiting_bytes >> 20} MiB are waiting", load.wait_s
+        )
     if remaining_s is None:
         return
     needed_s = load.wait_s + own_s + max(slack_s, _KEPT_SHARE * remaining_s)
     if needed_s > remaining_s:
         raise overloaded(
+            OverloadCause.DEADLINE,
             f"the answer is expected in {1e3 * (load.wait_s + own_s):.0f} ms, too late for a "
             f"deadline in {1e3 * remaining_s:.0f} ms",
             needed_s - remaining_s,
         )
 
 
-def overloaded(message: str, retry_after_s: float) -> OverloadedError:
+def overloaded(cause: OverloadCause, message: str, retry_after_s: float) -> OverloadedError:
     """Return the refusal, with a time to come back that is neither rude nor endless."""
-    return OverloadedError(
-        message, retry_after_ms=round(1e3 * min(max(retry_after_s, _MIN_RETRY_S), _MAX_RETRY_S))
-    )
+    retry_after_ms = round(1e3 * min(max(retry_after_s, _MIN_RETRY_S), _MAX_RETRY_S))
+    return OverloadedError(message, retry_after_ms, cause)

@@ -73,6 +73,8 @@ class Server:
         self.settings = settings
         self.port = 0
         """Where it listens once it has started."""
+        self.metrics_port: int | None = None
+        """Where it tells Prometheus; None when it does not."""
         self.metrics = Metrics()
         self.pool: LanePool = worker_pool(settings, classify=settings.classify)
         self.drain = Drain()
@@ -155,11 +157,13 @@ class Server:
         await server.start()
         self._grpc = server
         await self._readiness.start()
-        self.metrics.watch(self.pool)
+        self.metrics.watch(self.pool, dispatcher)
         if settings.metrics_port is not None:
             scrapes, thread = start_http_server(
                 settings.metrics_port, settings.host, registry=self.metrics.registry
             )
+
+            self.metrics_port = scrapes.server_port
 
             def stop_metrics() -> None:
                 scrapes.shutdown()

@@ -15,7 +15,7 @@ import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError
 
-from capture.errors import IdleTimeoutError, InvalidMessageError
+from capture.errors import IdleTimeoutError, InvalidMessageError, OverloadedError
 from capture.server.metrics import Metrics
 from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
 
@@ -59,6 +59,8 @@ class Call:
     def refuse(self, error: Exception) -> Refusal:
         """Return what the client is told of an error; a defect of ours goes to the log."""
         refusal = refusal_of(error)
+        if isinstance(error, OverloadedError):
+            self.metrics.refused(error.cause)
         if not refusal.row.tells:
             _LOG.error("failed", request_id=self.request_id, exc_info=error)
         return self.count(refusal)

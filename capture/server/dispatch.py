@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from capture.errors import OverloadedError
+from capture.errors import OverloadCause
 from capture.pool import answer_of
 from capture.server.admission import (
     AdmissionLimits,
@@ -99,7 +99,7 @@ class Dispatcher:
     limits : AdmissionLimits
         What may wait.
     metrics : Metrics
-        Where refusals and times are counted.
+        Where answers and their times are counted.
     """
 
     def __init__(self, pool: LanePool, limits: AdmissionLimits, metrics: Metrics) -> None:
@@ -142,6 +142,8 @@ class Dispatcher:
         try:
             return await ticket.result
         finally:
+            if ticket.result.cancelled():
+                self._metrics.abandoned(order.kind)
             if ticket.result.cancelled() and not ticket.taken_at_s:
                 self._queue.remove(entry)
                 self._waiting_bytes -= order.byte_count
@@ -191,19 +193,15 @@ class Dispatcher:
         byte_count: int = 0,
         is_counted: bool = True,
     ) -> None:
-        try:
-            admit(
-                load,
-                self._limits,
-                own_s=own_s,
-                slack_s=self._margins[kind].slack_s,
-                byte_count=byte_count,
-                remaining_s=remaining_s,
-                is_counted=is_counted,
-            )
-        except OverloadedError:
-            self._metrics.refused("admission")
-            raise
+        admit(
+            load,
+            self._limits,
+            own_s=own_s,
+            slack_s=self._margins[kind].slack_s,
+            byte_count=byte_count,
+            remaining_s=remaining_s,
+            is_counted=is_counted,
+        )
 
     def _load(self, caller: Hashable, now_s: float) -> Load:
         return Load(
@@ -247,8 +245,8 @@ class Dispatcher:
         waited = ticket.taken_at_s - ticket.admitted_at_s > 1e-3
         if left_s > 0 and not (waited and left_s < ticket.estimate_s):
             return True
-        self._metrics.refused("dequeue")
-        ticket.fail(overloaded(f"its turn came {1e3 * left_s:.0f} ms before its deadline", 0.0))
+        late = f"its turn came {1e3 * left_s:.0f} ms before its deadline"
+        ticket.fail(overloaded(OverloadCause.TURN, late, 0.0))
         return False
 
     async def _run(self, ticket: _Ticket, job: Job) -> None:

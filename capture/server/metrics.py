@@ -1,102 +1,140 @@
-"""What Prometheus is told: latencies by stage and verdict, refusals, sessions, workers."""
+"""What Prometheus is told: latencies by stage and verdict, refusals, sessions, workers.
+
+Names and units follow the conventions of Prometheus: base units, ``_total`` for what only
+grows. Every label has few values, known beforehand: none carries what a caller chose.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from capture import __version__
 from capture.assessment import Assessment
+from capture.errors import OverloadCause
 from capture.server.admission import JobKind
+from capture.server.pool_metrics import PoolCollector, Queue
 from capture.worker import Answer, Unjudged
 
 if TYPE_CHECKING:
     from inference.lanes import LanePool
 
-_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_BUCKETS_S = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05),
+    *(0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 10.0),
+)
+"""With the two promises among them: 50 ms for a preview, 300 ms for a call."""
 
-_STAGES = ("queue", "service", "decode", "measure", "classify")
+_RATIO_BUCKETS = (0.25, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2.0, 4.0)
+
+MEASURED, UNJUDGED = "MEASURED", "UNJUDGED"
+"""What stands for the verdict of a preview, and of what could not be judged."""
+
+
+_STAGES_OUTSIDE = ("queue", "service", "total")
+_STAGES = (*_STAGES_OUTSIDE, "decode", "measure", "classify")
 
 
 class Metrics:
     """The counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Info("smart_capture_build", "What is running.", registry=registry).info(
+            {"version": __version__}
+        )
         self._answers = Counter(
             "smart_capture_answers",
-            "Jobs that a worker answered, by kind and outcome.",
+            "Jobs that a worker answered: verdict, MEASURED, or the code of what was no picture.",
             ["kind", "outcome"],
-            registry=self.registry,
+            registry=registry,
         )
-        stages = Histogram(
-            "smart_capture_stage_seconds",
-            "Time in each stage: queue, service (hand-over to answer), decode, measure, classify.",
-            ["kind", "stage"],
+        self._durations = Histogram(
+            "smart_capture_stage_duration_seconds",
+            "Time of answered jobs: queue, service (hand-over to answer), both (total), and "
+            "decode, measure and classify within the worker.",
+            ["kind", "stage", "verdict"],
             buckets=_BUCKETS_S,
-            registry=self.registry,
+            registry=registry,
         )
-        # Looked up once: a label costs more than the observation.
-        self._stages = {
-            kind: {stage: stages.labels(kind, stage) for stage in _STAGES} for kind in JobKind
-        }
+        # A label costs more than the count behind it: each series is looked up once.
+        self._series: dict[tuple[JobKind, str], dict[str, Histogram]] = {}
+        self._outcomes: dict[tuple[JobKind, str], Counter] = {}
         ratios = Histogram(
-            "smart_capture_service_ratio",
-            "Observed service time over the expected one, by kind.",
+            "smart_capture_service_prediction_ratio",
+            "Observed service time over the predicted one.",
             ["kind"],
-            buckets=(0.25, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2, 4),
-            registry=self.registry,
+            buckets=_RATIO_BUCKETS,
+            registry=registry,
         )
         self._ratios = {kind: ratios.labels(kind) for kind in JobKind}
+        predicted = Counter(
+            "smart_capture_predicted_service_seconds",
+            "Service time predicted for the jobs that were answered.",
+            ["kind"],
+            registry=registry,
+        )
+        self._predicted = {kind: predicted.labels(kind) for kind in JobKind}
         self._tiers = Counter(
             "smart_capture_classifications",
             "Accepted pictures by model and the tier that answered.",
             ["model", "tier"],
-            registry=self.registry,
+            registry=registry,
         )
         refusals = Counter(
             "smart_capture_refusals",
-            "Jobs refused by the server, by cause.",
+            "What was refused for want of time or room, by cause.",
             ["cause"],
-            registry=self.registry,
+            registry=registry,
         )
-        self._refused = {cause: refusals.labels(cause) for cause in ("admission", "dequeue")}
-        self._failures = Counter(
-            "smart_capture_errors",
-            "Errors told to callers, by code.",
-            ["code"],
-            registry=self.registry,
+        self._refusals = {cause: refusals.labels(cause) for cause in OverloadCause}
+        abandoned = Counter(
+            "smart_capture_abandoned_jobs",
+            "Jobs whose caller went away before the answer.",
+            ["kind"],
+            registry=registry,
         )
-        self._skips = Counter(
+        self._abandoned = {kind: abandoned.labels(kind) for kind in JobKind}
+        self._errors = Counter(
+            "smart_capture_errors", "Errors told to callers, by code.", ["code"], registry=registry
+        )
+        self._skipped = Counter(
             "smart_capture_previews_skipped",
             "Previews passed over for a newer one.",
-            registry=self.registry,
+            registry=registry,
         )
-        self._sessions = Gauge(
-            "smart_capture_sessions", "Open camera sessions.", registry=self.registry
+        self._sessions = Gauge("smart_capture_sessions", "Open camera sessions.", registry=registry)
+        self._opened = Counter(
+            "smart_capture_sessions_opened",
+            "Camera sessions opened, those that went on with an earlier one included.",
+            registry=registry,
         )
 
-    def watch(self, pool: LanePool) -> None:
-        """Report the workers of a pool whenever somebody asks."""
-        self.registry.register(_PoolCollector(pool))
+    def watch(self, pool: LanePool, queue: Queue) -> None:
+        """Report the workers of a pool, and the jobs before them, whenever somebody asks."""
+        self.registry.register(PoolCollector(pool, queue))
 
-    def refused(self, cause: str) -> None:
-        """Count a job that was refused: at ``admission``, or at ``dequeue``."""
-        self._refused[cause].inc()
+    def refused(self, cause: OverloadCause) -> None:
+        """Count what was refused for want of time or room."""
+        self._refusals[cause].inc()
 
     def failed(self, code: str) -> None:
         """Count an error that a caller was told, by its code."""
-        self._failures.labels(code).inc()
+        self._errors.labels(code).inc()
+
+    def abandoned(self, kind: JobKind) -> None:
+        """Count a job whose caller went away before the answer."""
+        self._abandoned[kind].inc()
 
     def skipped(self) -> None:
         """Count a preview that was passed over."""
-        self._skips.inc()
+        self._skipped.inc()
 
     def session_opened(self) -> None:
         """Count a camera session in."""
+        self._opened.inc()
         self._sessions.inc()
 
     def session_closed(self) -> None:
@@ -104,14 +142,20 @@ class Metrics:
         self._sessions.dec()
 
     def served(
-        self, kind: JobKind, answer: Answer, queue_s: float, service_s: float, expected_s: float
+        self, kind: JobKind, answer: Answer, queue_s: float, service_s: float, predicted_s: float
     ) -> None:
         """Count an answered job with its times, in seconds."""
-        self._answers.labels(kind, _outcome(answer)).inc()
-        stages = self._stages[kind]
+        verdict, code = _verdict_and_outcome(answer)
+        key = kind, code
+        if key not in self._outcomes:
+            self._outcomes[key] = self._answers.labels(kind, code)
+        self._outcomes[key].inc()
+        stages = self._stages_of(kind, verdict)
         stages["queue"].observe(queue_s)
         stages["service"].observe(service_s)
-        self._ratios[kind].observe(service_s / expected_s)
+        stages["total"].observe(queue_s + service_s)
+        self._predicted[kind].inc(predicted_s)
+        self._ratios[kind].observe(service_s / predicted_s)
         if isinstance(answer, Assessment):
             stages["decode"].observe(answer.times.decode_ms / 1e3)
             stages["measure"].observe(answer.times.measure_ms / 1e3)
@@ -119,33 +163,18 @@ class Metrics:
                 stages["classify"].observe(answer.times.classify_ms / 1e3)
                 self._tiers.labels(answer.prediction.model, answer.prediction.tier).inc()
 
+    def _stages_of(self, kind: JobKind, verdict: str) -> dict[str, Histogram]:
+        """Return the series of one kind and verdict; made when the first one comes."""
+        key = kind, verdict
+        if key not in self._series:
+            stages = _STAGES_OUTSIDE if verdict in (MEASURED, UNJUDGED) else _STAGES
+            self._series[key] = {
+                stage: self._durations.labels(kind, stage, verdict) for stage in stages
+            }
+        return self._series[key]
 
-def _outcome(answer: Answer) -> str:
+
+def _verdict_and_outcome(answer: Answer) -> tuple[str, str]:
     if isinstance(answer, Assessment):
-        return answer.verdict.value
-    return answer.code if isinstance(answer, Unjudged) else "MEASURED"
-
-
-class _PoolCollector(Collector):
-    """Reads the state of the workers at the time of a scrape."""
-
-    def __init__(self, pool: LanePool) -> None:
-        self._pool = pool
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics()
-
-    def _metrics(self) -> Iterator[Metric]:
-        statistics = self._pool.statistics
-        yield GaugeMetricFamily(
-            "smart_capture_workers_idle",
-            "Workers that are ready and hold no job.",
-            value=self._pool.idle_count,
-        )
-        for name, help_text, value in (
-            ("restarts", "Workers started in place of others.", statistics.restart_count),
-            ("deaths", "Workers that ended by themselves.", statistics.death_count),
-            ("timeouts", "Workers killed at their job's limit.", statistics.timeout_count),
-            ("poison_jobs", "Jobs that ended two workers.", statistics.poison_count),
-        ):
-            yield CounterMetricFamily(f"smart_capture_worker_{name}", help_text, value=value)
+        return answer.verdict.value, answer.verdict.value
+    return (UNJUDGED, answer.code) if isinstance(answer, Unjudged) else (MEASURED, MEASURED)

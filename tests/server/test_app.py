@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -87,25 +86,6 @@ async def test_the_service_describes_itself() -> None:
         services, methods = await asyncio.to_thread(describe)
     assert {"capture.v1.SmartCapture", "grpc.health.v1.Health"} <= set(services)
     assert methods == {"AssessImage", "AssessImages", "Capture"}
-
-
-async def test_metrics_are_told_to_prometheus(burst: list[bytes]) -> None:
-    """Answers by verdict, times by stage, and the state of the workers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    async with running(metrics_port=port) as server, connected(server.port) as channel:
-        request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[-1]))
-        await SmartCaptureStub(channel).AssessImage(request)
-
-        def scrape() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
-                return str(page.read().decode())
-
-        page = await asyncio.to_thread(scrape)
-    assert 'smart_capture_answers_total{kind="still",outcome="' in page
-    assert 'smart_capture_stage_seconds_count{kind="still",stage="decode"} 1.0' in page
-    assert "smart_capture_workers_idle 1.0" in page
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])

@@ -1,0 +1,81 @@
+"""What is read only when somebody asks: the workers, and the jobs before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from inference.lanes import LanePool
+
+
+class Queue(Protocol):
+    """The jobs of a server, on their way to the workers."""
+
+    @property
+    def waiting_count(self) -> int:
+        """Jobs that wait for a worker."""
+        ...
+
+    @property
+    def running_count(self) -> int:
+        """Jobs in the hands of workers."""
+        ...
+
+
+class PoolCollector(Collector):
+    """Reads the state of the workers and of the queue at the time of a scrape.
+
+    Parameters
+    ----------
+    pool : LanePool
+        The workers.
+    queue : Queue
+        The jobs before them.
+    """
+
+    def __init__(self, pool: LanePool, queue: Queue) -> None:
+        self._pool = pool
+        self._queue = queue
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics as they stand now."""
+        return self._metrics()
+
+    def _metrics(self) -> Iterator[Metric]:
+        pool, statistics = self._pool, self._pool.statistics
+        workers = GaugeMetricFamily(
+            "smart_capture_workers",
+            "Workers by state; those that are neither idle nor busy are being started.",
+            labels=["state"],
+        )
+        idle_count, busy_count = pool.idle_count, self._queue.running_count
+        workers.add_metric(["idle"], idle_count)
+        workers.add_metric(["busy"], busy_count)
+        workers.add_metric(["starting"], max(0, pool.worker_count - idle_count - busy_count))
+        yield workers
+        jobs = GaugeMetricFamily(
+            "smart_capture_jobs", "Jobs that wait for a worker, or run in one.", labels=["state"]
+        )
+        jobs.add_metric(["waiting"], self._queue.waiting_count)
+        jobs.add_metric(["running"], self._queue.running_count)
+        yield jobs
+        for name, help_text, value in (
+            ("worker_restarts", "Workers started in place of others.", statistics.restart_count),
+            ("worker_deaths", "Workers that ended by themselves.", statistics.death_count),
+            ("worker_timeouts", "Workers killed at their job's limit.", statistics.timeout_count),
+            (
+                "worker_failed_starts",
+                "Workers that did not come up.",
+                statistics.failed_start_count,
+            ),
+            (
+                "poison_jobs",
+                "Jobs refused because they ended two workers.",
+                statistics.poison_count,
+            ),
+        ):
+            yield CounterMetricFamily(f"smart_capture_{name}", help_text, value=value)
