@@ -99,6 +99,7 @@ class Place:
         self._job: Job | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_ready = False
+        self._is_retired = False
         self.failed_start_count = 0
         """Workers in a row that did not come up."""
         self.start_failure = "the worker ended while it started"
@@ -108,6 +109,11 @@ class Place:
     def is_idle(self) -> bool:
         """Whether a worker is ready and holds no job."""
         return self._is_ready and self._job is None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker holds a job."""
+        return self._job is not None
 
     @property
     def is_ready(self) -> bool:
@@ -132,8 +138,11 @@ class Place:
         self._set_timer(job.timeout_s, self._on_job_timeout)
 
     def fill(self) -> None:
-        """Ask for a worker."""
+        """Ask for a worker, unless the place is retired."""
         self._is_ready = False
+        if self._is_retired:
+            self._lane.close()
+            return
         try:
             if not self._fork_server.is_running:
                 self._fork_server.start()
@@ -143,6 +152,12 @@ class Place:
             self._fail_start(f"no worker could be forked: {error.strerror}")
         else:
             self._set_timer(_BIRTH_TIMEOUT_S, self._on_birth_timeout)
+
+    def retire(self) -> None:
+        """End the worker as soon as it holds no job, and start no other."""
+        self._is_retired = True
+        if not self.is_busy:
+            self.close()
 
     def close(self) -> Job | None:
         """End the worker and return the job it had."""
@@ -164,6 +179,8 @@ class Place:
             self.start_failure = "{}: {}".format(*frame.load())
         elif (job := self._release()) is not None:
             self._events.on_answer(job, frame)
+            if self._is_retired:
+                self.close()
 
     def _on_end(self, had_begun: bool) -> None:
         if not self._is_ready:

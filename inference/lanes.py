@@ -15,6 +15,7 @@ from inference.errors import PoisonJobError, RemoteError, WorkerError, WorkerSta
 from inference.fork_server import ForkServer, WorkerLimits
 from inference.lane_frame import Frame, FrameKind
 from inference.lane_place import MAX_FAILED_STARTS, Job, Place, PlaceEvents
+from inference.lane_renewal import abandon, places_beside
 
 _MAX_DEATHS_PER_JOB = 2
 _FORK_SERVER_DELAY_S = 1.0
@@ -90,21 +91,18 @@ class LanePool:
             raise ValueError(f"worker_count must be at least 1, got {worker_count}")
         if not job_timeout_s > 0:
             raise ValueError(f"job_timeout_s must be above 0, got {job_timeout_s}")
-        function = factory.func if isinstance(factory, partial) else factory
-        if function.__module__ == "__main__":
-            raise ValueError("factory must be importable by workers, not defined in __main__")
         self._job_timeout_s = job_timeout_s
-        self._fork_server = ForkServer(
-            factory, WorkerLimits(nice, memory_limit_bytes), self._on_fork_server_end
-        )
-        events = PlaceEvents(
+        self._limits = WorkerLimits(nice, memory_limit_bytes)
+        self._fork_server = self._fork_server_of(factory)
+        self._events = PlaceEvents(
             on_ready=self._on_ready,
             on_answer=self._on_answer,
             on_death=self._on_death,
             on_timeout=self._on_timeout,
             on_failed_start=self._on_failed_start,
         )
-        self._places = [Place(self._fork_server, events) for _ in range(worker_count)]
+        self._places = [Place(self._fork_server, self._events) for _ in range(worker_count)]
+        self._retired: list[Place] = []
         self._waiting: deque[Job] = deque()
         self._statistics = LaneStatistics()
         self._started: asyncio.Future[None] | None = None
@@ -162,13 +160,53 @@ class LanePool:
             return
         self._started.cancel()
         self._started = None
-        for place in self._places:
+        for place in (*self._places, *self._retired):
             if (job := place.close()) is not None:
                 self._waiting.append(job)
+        self._retired.clear()
         for job in self._waiting:
             job.fail(WorkerError("the pool was closed"))
         self._waiting.clear()
         self._fork_server.kill()
+
+    async def renew(self, factory: Callable[[], Callable[[Any], Any]]) -> None:
+        """Let workers of another factory do what is to be done from now on.
+
+        They come up beside those that are there, one by one; until then nothing changes.
+        Then all jobs that wait, and all that come, go to them. What is in hand is finished
+        by the worker that holds it.
+
+        Parameters
+        ----------
+        factory : callable
+            As for the pool.
+
+        Raises
+        ------
+        WorkerStartError
+            A worker did not come up, several times in a row; those before stay.
+        WorkerError
+            The pool is not running.
+
+        Notes
+        -----
+        For a while the memory of twice as many workers is needed. A job that was lost with
+        a worker of before is sent to one of these.
+        """
+        self._require_running()
+        fork_server = self._fork_server_of(factory)
+        places = await places_beside(self._places, fork_server, self._events)
+        try:
+            self._require_running()  # still
+        except WorkerError:
+            abandon(places, fork_server)
+            raise
+        self._fork_server.kill()  # its workers go on
+        self._retired = [place for place in (*self._retired, *self._places) if place.is_busy]
+        retired, self._places, self._fork_server = self._places, places, fork_server
+        for place in retired:
+            place.retire()
+        self._dispatch()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -213,8 +251,7 @@ class LanePool:
         Cancelled before a worker has taken it, the job never runs. Cancelled later, it is
         finished and its answer dropped.
         """
-        if self._started is None:
-            raise WorkerError("the pool is not running")
+        self._require_running()
         if self._is_broken():
             raise WorkerStartError(self._places[0].start_failure)
         limit_s = self._job_timeout_s if timeout_s is None else timeout_s
@@ -238,6 +275,16 @@ class LanePool:
                     place.give(job)
                 except Exception as error:  # it cannot be pickled
                     job.fail(error)
+
+    def _fork_server_of(self, factory: Callable[[], Callable[[Any], Any]]) -> ForkServer:
+        function = factory.func if isinstance(factory, partial) else factory
+        if function.__module__ == "__main__":
+            raise ValueError("factory must be importable by workers, not defined in __main__")
+        return ForkServer(factory, self._limits, self._on_fork_server_end)
+
+    def _require_running(self) -> None:
+        if self._started is None:
+            raise WorkerError("the pool is not running")
 
     def _is_broken(self) -> bool:
         return all(place.failed_start_count >= MAX_FAILED_STARTS for place in self._places)

@@ -23,6 +23,12 @@ def build_handler() -> Callable[[Any], Any]:
     return handle
 
 
+def build_marked(mark: str) -> Callable[[Any], Any]:
+    """Return a handler that also says which one it is."""
+    commands = _COMMANDS | {"mark": lambda _: mark}
+    return lambda job: commands[job[0]](job[1])
+
+
 def build_nothing(message: str) -> Callable[[Any], Any]:
     raise LookupError(message)
 
@@ -74,6 +80,23 @@ def _die_once(marker: str) -> int:
     raise AssertionError
 
 
+def _die_once_after(argument: tuple[str, float]) -> int:
+    """As above, and take a while over it."""
+    marker, seconds = argument
+    try:
+        Path(marker).touch(exist_ok=False)
+    except FileExistsError:
+        return os.getpid()
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def _pid_after(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
 def _touch(marker: str) -> None:
     Path(marker).touch()
 
@@ -106,6 +129,8 @@ _COMMANDS: dict[str, Callable[[Any], Any]] = {
     "raise": _raise,
     "die": _die,
     "die once": _die_once,
+    "die once after": _die_once_after,
+    "pid after": _pid_after,
     "touch": _touch,
     "allocate": _allocate,
     "describe": _describe,
