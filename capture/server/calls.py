@@ -16,14 +16,19 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from capture.errors import IdleTimeoutError, InvalidMessageError, OverloadedError
+from capture.server.log import request_id
 from capture.server.metrics import Metrics
 from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
+from inference.errors import JobTimeoutError, PoisonJobError
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Received = TypeVar("Received")
 
 _PROCESS_ID = secrets.token_hex(4)
 _CALL_NUMBERS = itertools.count(1)
+
+_COSTLY_CODES = frozenset({JobTimeoutError.code, PoisonJobError.code})
+"""What an operator wants to know of, and who sent it."""
 
 _LOG = structlog.get_logger("capture.server")
 
@@ -62,12 +67,17 @@ class Call:
         if isinstance(error, OverloadedError):
             self.metrics.refused(error.cause)
         if not refusal.row.tells:
-            _LOG.error("failed", request_id=self.request_id, exc_info=error)
+            _LOG.error("failed", exc_info=error)
         return self.count(refusal)
 
     def count(self, refusal: Refusal) -> Refusal:
         """Count a refusal by its code, and return it."""
-        self.metrics.failed(refusal.row.code)
+        code = refusal.row.code
+        self.metrics.failed(code)
+        if code in _COSTLY_CODES:
+            _LOG.warning("a job cost a worker", code=code, peer=self.peer)
+        else:
+            _LOG.debug("refused", code=code, message=refusal.message)
         return refusal
 
     async def abort(self, refusal: Refusal) -> NoReturn:
@@ -114,6 +124,7 @@ class answering:  # noqa: N801 - read as a word: async with answering(context, m
         self._call = Call(context, f"{_PROCESS_ID}{next(_CALL_NUMBERS):08x}", metrics)
 
     async def __aenter__(self) -> Call:
+        request_id.set(self._call.request_id)
         self._call.context.set_trailing_metadata(((REQUEST_ID_KEY, self._call.request_id),))
         return self._call
 

@@ -126,8 +126,7 @@ class CameraStream:
         self._session = opened.session
         metrics = self._call.metrics
         metrics.session_opened()
-        log = _LOG.bind(request_id=self._call.request_id)
-        log.info("session opened", resumed=opened.is_resumed, profile=profile.name)
+        _LOG.info("session opened", resumed=opened.is_resumed, profile=profile.name)
         try:
             await self._put(started=_started(opened, config, profile))
             await self._serve(requests, opened)
@@ -136,7 +135,7 @@ class CameraStream:
         finally:
             self._shelf.close(opened, self._session)
             metrics.session_closed()
-            log.info("session closed")
+            _LOG.info("session closed")
         if self._ended_by is not None:
             raise self._ended_by
         if self._is_taken_over:

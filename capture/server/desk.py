@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+import structlog
+
 from capture.assessment import Assessment
 from capture.errors import ProfileError
 from capture.gates.profile import SHIPPED, Profile, load_profile
@@ -16,6 +18,8 @@ from capture.v1 import assessment_pb2, image_pb2, smart_capture_pb2
 from capture.wire.assessments import assessment_to_wire
 from capture.wire.images import image_from_wire
 from capture.worker import StillJob, Unjudged
+
+_LOG = structlog.get_logger("capture.server")
 
 DEFAULT_LABEL_COUNT = 5
 _MAX_LABEL_COUNT = 100
@@ -118,6 +122,12 @@ class StillDesk:
         except Exception as error:
             return call.refuse(error)
         if isinstance(served.answer, Assessment):
+            _LOG.debug(
+                "judged",
+                verdict=served.answer.verdict,
+                queue_ms=round(1e3 * served.queue_s, 3),
+                service_ms=round(1e3 * served.service_s, 3),
+            )
             return assessment_to_wire(served.answer, queue_ms=1e3 * served.queue_s)
         if isinstance(served.answer, Unjudged):
             return call.count(refusal_of(served.answer))

@@ -1,18 +1,30 @@
-"""Structured logs on stderr: for people on a terminal, JSON lines elsewhere."""
+"""Structured logs on stderr: for people on a terminal, JSON lines elsewhere.
+
+What a call causes is logged with its request id, the one that its caller finds in the
+trailing metadata.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The call that the current task works for; the tasks it starts inherit it."""
 
 
 def configure_log(level: str) -> None:
-    """Log from `level` on: debug, info, warning or error."""
+    """Log from `level` on: debug, info, warning or error.
+
+    At debug there is a line for every still and every refusal.
+    """
     # Without local variables: they would write pictures into the log.
     if sys.stderr.isatty():
-        finish: list[structlog.typing.Processor] = [
+        finish: list[Processor] = [
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         ]
     else:
@@ -21,14 +33,33 @@ def configure_log(level: str) -> None:
             structlog.processors.ExceptionRenderer(transform),
             structlog.processors.JSONRenderer(),
         ]
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(name)s: %(message)s")
+    start: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *finish,
-        ],
+        processors=[_add_request_id, *start, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # Libraries log as they do. They have no request id: a lane serves whoever comes, and the
+    # task that hands a job over is not always the one that asked for it.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *start],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
+        )
+    )
+    logging.basicConfig(level=max(logging.INFO, _number_of(level)), handlers=[handler], force=True)
+
+
+def _number_of(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if (current := request_id.get()) and "request_id" not in event:
+        event["request_id"] = current
+    return event
