@@ -50,6 +50,31 @@ class Picture(Protocol):
         ...
 
 
+class ArchiveFile(Picture, Protocol):
+    """A file with others in it, to be opened at one end or anywhere."""
+
+    def open_in_passing(self) -> IO[bytes]:
+        """Open it to be read once, from its beginning; raises OSError."""
+        ...
+
+    def open_to_jump(self) -> IO[bytes]:
+        """Open it to be read anywhere; raises OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadThrough:
+    """A folder or an archive that was listed to its end: it does not count as unreachable.
+
+    Attributes
+    ----------
+    path : str
+        As a row would name it that says otherwise.
+    """
+
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class FilePicture:
     """A file."""
@@ -68,10 +93,16 @@ class FilePicture:
     def read(self, max_bytes: int) -> bytes:
         """Read the file; raises UnreadableFileError or ImageTooLargeError."""
         try:
-            with open(self.file, "rb") as opened:  # noqa: PTH123 - may hold undecodable bytes
+            with self.open_to_jump() as opened:
                 return read_at_most(opened, max_bytes)
         except OSError as error:
             raise unreadable(error) from error
+
+    def open_to_jump(self) -> IO[bytes]:
+        """Open the file; raises OSError."""
+        return open(self.file, "rb")  # noqa: PTH123 - may hold undecodable bytes
+
+    open_in_passing = open_to_jump
 
 
 @dataclass(frozen=True, slots=True)

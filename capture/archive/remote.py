@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
+from capture.archive import stored
 from capture.archive.pictures import (
     Picture,
+    ReadThrough,
     Stamp,
     Unreachable,
     read_at_most,
@@ -76,6 +78,14 @@ class RemotePicture:
         data: bytes = _asked(lambda: self._read(size_bytes, max_bytes))
         return data
 
+    def open_in_passing(self) -> IO[bytes]:
+        """Open it to be read once, from its beginning; raises OSError."""
+        return stored.open_in_passing(self._system, self._name, _words_for)
+
+    def open_to_jump(self) -> IO[bytes]:
+        """Open it to be read anywhere; raises OSError."""
+        return stored.open_to_jump(self._system, self._name, _words_for)
+
     def _read(self, size_bytes: int | None, max_bytes: int) -> bytes:
         if size_bytes is None:
             with self._system.open(self._name, "rb", block_size=0) as opened:
@@ -95,7 +105,7 @@ def check_url(url: str) -> None:
     _system_of(url)
 
 
-def picture_at_url(url: str) -> Picture:
+def picture_at_url(url: str) -> RemotePicture | Unreachable:
     """Find a picture again by its URL in the ledger."""
     try:
         return RemotePicture(*_system_of(url))
@@ -103,8 +113,12 @@ def picture_at_url(url: str) -> Picture:
         return Unreachable(printable(url), str(error))
 
 
-def pictures_at(url: str, wanted: Wanted, skip: Callable[[], None]) -> Iterator[Picture]:
+def pictures_at(
+    url: str, wanted: Wanted, skip: Callable[[], None]
+) -> Iterator[Picture | ReadThrough]:
     """Yield the picture at a URL, or those below it, sorted by name folder by folder.
+
+    A folder that could be listed is yielded, too.
 
     Parameters
     ----------
@@ -148,6 +162,7 @@ def pictures_at(url: str, wanted: Wanted, skip: Callable[[], None]) -> Iterator[
             yield Unreachable(printable(system.unstrip_protocol(name)), why)
         else:
             pending.extend(reversed(entries))
+            yield ReadThrough(printable(system.unstrip_protocol(name)))
 
 
 def _system_of(url: str) -> tuple[Any, str]:

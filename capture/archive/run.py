@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from capture.archive.engines import Engine
 from capture.archive.judging import Judging
-from capture.archive.pictures import HeldMember, Picture, Stamp
+from capture.archive.pictures import HeldMember, Picture, ReadThrough, Stamp
 from capture.archive.tally import Effort, Tally
 from capture.assessment import Assessment
 from capture.errors import ImageError, UnreadableFileError
@@ -42,6 +42,18 @@ class _Listed:
 
     picture: Picture
     stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """What is asked of the ledger at once: pictures, and where some of them lay."""
+
+    pictures: list[_Listed]
+    read_through: list[str]
+
+    @property
+    def size(self) -> int:
+        return len(self.pictures) + len(self.read_through)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +122,14 @@ class ArchiveRun:
         """Whether it was told to end before all was seen."""
         return self._stopping.is_set()
 
-    async def score(self, pictures: Iterable[Picture]) -> Tally:
+    async def score(self, pictures: Iterable[Picture | ReadThrough]) -> Tally:
         """Bring the row of every picture up to date.
+
+        Parameters
+        ----------
+        pictures : iterable of Picture or ReadThrough
+            In the order they are to be judged. A folder or an archive that was read through
+            loses the row that said that it could not be.
 
         Returns
         -------
@@ -140,15 +158,18 @@ class ArchiveRun:
             self._readers.shutdown()
         return self._tally
 
-    async def _list(self, pictures: Iterable[Picture]) -> None:
+    async def _list(self, pictures: Iterable[Picture | ReadThrough]) -> None:
         lookups = _lookups(pictures)
         while not self._stopping.is_set() and (
-            listed := await self._in(self._readers, partial(next, lookups, None))
+            lookup := await self._in(self._readers, partial(next, lookups, None))
         ):
-            paths = [item.picture.path for item in listed]
+            paths = [item.picture.path for item in lookup.pictures] + lookup.read_through
             rows = await self._in(self._database, partial(self._ledger.rows_at, paths))
+            reached = [path for path in lookup.read_through if path in rows]
+            if reached:
+                await self._in(self._database, partial(self._ledger.forget, reached))
             judged_again = []
-            for item in listed:
+            for item in lookup.pictures:
                 if self._stopping.is_set():
                     break
                 row = rows.get(item.picture.path)
@@ -262,23 +283,26 @@ class ArchiveRun:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
-def _lookups(pictures: Iterable[Picture]) -> Iterator[list[_Listed]]:
+def _lookups(found: Iterable[Picture | ReadThrough]) -> Iterator[_Lookup]:
     """Look at pictures, and cut them into lists for one lookup each, in bounded memory."""
-    listed: list[_Listed] = []
+    lookup = _Lookup([], [])
     held_bytes = 0
-    for picture in pictures:
-        try:
-            stamp = picture.stamp()
-        except UnreadableFileError:
-            stamp = None  # reading it will say why
-        listed.append(_Listed(picture, stamp))
+    for picture in found:
+        if isinstance(picture, ReadThrough):
+            lookup.read_through.append(picture.path)
+        else:
+            try:
+                stamp = picture.stamp()
+            except UnreadableFileError:
+                stamp = None  # reading it will say why
+            lookup.pictures.append(_Listed(picture, stamp))
         if isinstance(picture, HeldMember):
             held_bytes += len(picture.data)
-        if len(listed) == LOOKUP_COUNT or held_bytes > MAX_HELD_BYTES:
-            yield listed
-            listed, held_bytes = [], 0
-    if listed:
-        yield listed
+        if lookup.size == LOOKUP_COUNT or held_bytes > MAX_HELD_BYTES:
+            yield lookup
+            lookup, held_bytes = _Lookup([], []), 0
+    if lookup.size:
+        yield lookup
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

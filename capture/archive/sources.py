@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from capture.archive.containers import COMPRESSED_TAR_SUFFIXES, is_archive, members_of
-from capture.archive.pictures import FilePicture, Picture, Unreachable, unreadable
+from capture.archive.pictures import (
+    ArchiveFile,
+    FilePicture,
+    Picture,
+    ReadThrough,
+    Unreachable,
+    unreadable,
+)
 from capture.archive.remote import LOCAL_SCHEME, RemotePicture, check_url, is_url, pictures_at
 from capture.errors import ConfigurationError
 from capture.ledger.names import printable
@@ -62,14 +69,22 @@ class Sources:
                 raise ConfigurationError(f"nothing there: {printable(name)}")
 
     def __iter__(self) -> Iterator[Picture]:
+        return (found for found in self.listing() if not isinstance(found, ReadThrough))
+
+    def listing(self) -> Iterator[Picture | ReadThrough]:
+        """Yield the pictures, and after them the folders and archives they were listed in."""
         self._walk = _Walk()
         for found in self._walk.files(self.names, self._listed):
-            if not isinstance(found, str):
+            archive = _archive_of(found)
+            if archive is None:
                 yield found
-            elif is_archive(found):
-                yield from members_of(found, is_picture)
-            else:
-                yield FilePicture(found)
+                continue
+            reached_end = True
+            for member in members_of(archive, is_picture):
+                reached_end = member.path != archive.path
+                yield member
+            if reached_end:
+                yield ReadThrough(archive.path)
 
     @property
     def skipped_count(self) -> int:
@@ -77,7 +92,7 @@ class Sources:
         return self._walk.skipped_count
 
     def count(self, given_up: Event) -> int | None:
-        """Count the pictures, or return None where that would mean unpacking a tar.
+        """Count the pictures, or return None where that would mean reading whole archives.
 
         Parameters
         ----------
@@ -86,11 +101,14 @@ class Sources:
         """
         count = 0
         for found in _Walk().files(self.names, self._listed):
+            if isinstance(found, ReadThrough):
+                continue
             members: Iterable[object] = (found,)
-            if isinstance(found, str) and is_archive(found):
-                if found.lower().endswith(COMPRESSED_TAR_SUFFIXES):
+            if archive := _archive_of(found):
+                is_here = isinstance(archive, FilePicture)
+                if not is_here or archive.path.lower().endswith(COMPRESSED_TAR_SUFFIXES):
                     return None
-                members = members_of(found, is_picture)
+                members = members_of(archive, is_picture)
             for _ in members:
                 count += 1
                 if given_up.is_set():
@@ -105,7 +123,7 @@ class _Walk:
         self.skipped_count = 0
         self._entered: set[tuple[int, int]] = set()
 
-    def files(self, names: Sequence[str], listed: Path | None) -> Iterator[str | Picture]:
+    def files(self, names: Sequence[str], listed: Path | None) -> Iterator[Picture | ReadThrough]:
         for name in names:
             yield from self._expanded(name)
         if listed is not None:
@@ -113,9 +131,11 @@ class _Walk:
                 for name in _names_in(lines):
                     yield from self._expanded(name)
 
-    def _expanded(self, name: str) -> Iterator[str | Picture]:
+    def _expanded(self, name: str) -> Iterator[Picture | ReadThrough]:
         if is_url(name):
-            yield from self._behind(name)
+            yield from pictures_at(
+                name, lambda found: is_picture(found) or is_archive(found), self._skip
+            )
             return
         if os.path.lexists(name) or not _first_match(name):
             yield from self.below(name)
@@ -123,28 +143,21 @@ class _Walk:
         for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
             # A pattern that matches a folder also matches, or leaves out, what lies in it.
             if not Path(match).is_dir():
-                yield match
+                yield FilePicture(match)
 
-    def below(self, name: str) -> Iterator[str | Unreachable]:
+    def below(self, name: str) -> Iterator[FilePicture | Unreachable | ReadThrough]:
         pending = [(name, Path(name).is_dir())]
         while pending:
             path, is_folder = pending.pop()
             if not is_folder:
-                yield path
+                yield FilePicture(path)
                 continue
             try:
                 pending.extend(reversed(self._entries_of(path)))
             except OSError as error:
                 yield Unreachable(printable(path), f"folder: {unreadable(error)}")
-
-    def _behind(self, url: str) -> Iterator[Picture]:
-        for found in pictures_at(
-            url, lambda name: is_picture(name) or is_archive(name), self._skip
-        ):
-            if isinstance(found, RemotePicture) and is_archive(found.path):
-                yield Unreachable(found.path, "archives are looked into on local disks only")
             else:
-                yield found
+                yield ReadThrough(printable(path))
 
     def _skip(self) -> None:
         self.skipped_count += 1
@@ -174,6 +187,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _archive_of(found: Picture | ReadThrough) -> ArchiveFile | None:
+    """Return a file that is looked into, of what a listing found."""
+    if isinstance(found, FilePicture | RemotePicture) and is_archive(found.path):
+        return found
+    return None
+
+
 def is_picture(name: str) -> bool:
     """Say by its name whether a file in a folder or an archive is taken for a picture."""
     base = name.rsplit("/", 1)[-1]
@@ -188,10 +208,12 @@ def files_at(names: Iterable[str]) -> Iterator[FilePicture | Unreachable]:
     walk = _Walk()
     for name in names:
         for found in walk.below(name):
-            if isinstance(found, Unreachable):
+            if isinstance(found, FilePicture):
+                wanted = found.file == name or is_picture(found.file)
+            else:
+                wanted = isinstance(found, Unreachable)
+            if wanted and not isinstance(found, ReadThrough):
                 yield found
-            elif found == name or is_picture(found):
-                yield FilePicture(found)
 
 
 @contextmanager

@@ -185,7 +185,7 @@ async def _score(
         _stop_on_signals(run, progress)
         counting = asyncio.create_task(_count(pictures, given_up, progress, task))
         try:
-            tally = await run.score(pictures)
+            tally = await run.score(pictures.listing())
         finally:
             given_up.set()
             await counting

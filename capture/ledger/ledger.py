@@ -19,12 +19,14 @@ from sqlalchemy import (
     Engine,
     Select,
     bindparam,
+    delete,
     func,
     insert,
     select,
     update,
 )
 
+from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
 from capture.ledger.database import connect, named_errors, upsert
 from capture.ledger.migrations import is_current, migrate
@@ -203,6 +205,16 @@ class Ledger:
             ]
             connection.execute(_JUDGE, judgements)
             _count(connection, run_id, scored_count=0, reused_count=len(rows))
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Take out rows of what could not be read and turned out to be no picture."""
+        with self._write() as connection:
+            connection.execute(
+                delete(assessments).where(
+                    assessments.c.path.in_(paths),
+                    assessments.c.status == UnreadableFileError.code,
+                )
+            )
 
     def rows_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return the rows of those `paths` that have one, by path."""

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from capture import __version__
 from capture.archive.containers import picture_at
 from capture.archive.engines import LocalEngine
-from capture.archive.judging import Judging
-from capture.archive.run import ArchiveRun
 from capture.archive.sources import Sources
-from capture.archive.tally import Effort, Tally
+from capture.archive.tally import Effort
 from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
-from capture.gates.profile import load_profile
-from capture.ledger.ledger import Ledger, open_ledger
-from capture.worker import WorkerConfig, build_worker
-from inference.lanes import LanePool
+from capture.ledger.ledger import Ledger
 from tests.archive.pictures import jpeg
+from tests.archive.runs import score
+from tests.archive.web import web_server
 
 fsspec = pytest.importorskip("fsspec", reason="needs the [archive] extra (fsspec)")
 
-DEFAULT = load_profile("default")
 FILES = {
     "b/2.jpg": jpeg(2, 96, 80),
     "b/10.jpg": jpeg(10, 96, 80),
@@ -34,9 +27,8 @@ FILES = {
     "c.jpg": b"no picture",
     "notes.txt": b"no picture by name",
     ".thumb.jpg": jpeg(3, 96, 80),
-    "shard.tar": b"",
 }
-LISTED = ["a.jpg", "b/10.jpg", "b/2.jpg", "c.jpg", "shard.tar"]
+LISTED = ["a.jpg", "b/10.jpg", "b/2.jpg", "c.jpg"]
 
 
 @pytest.fixture
@@ -56,39 +48,8 @@ def web(tmp_path: Path) -> Iterator[str]:
         file = tmp_path / "web" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *words: object) -> None:
-            del words
-
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(tmp_path / "run.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[LocalEngine]:
-    factory = partial(build_worker, WorkerConfig(classify=False))
-    async with LocalEngine(LanePool(factory, worker_count=1, job_timeout_s=30)) as started:
-        yield started
-
-
-async def score(ledger: Ledger, engine: LocalEngine, *names: str) -> Tally:
-    run_id = ledger.begin_run(list(names), DEFAULT, __version__, classify=False)
-    judging = Judging(DEFAULT, __version__, False, False, ledger.max_pixels_of)
-    run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=lambda _: None)
-    return await run.score(Sources(names))
+    with web_server(tmp_path / "web") as server:
+        yield server.url
 
 
 def below(base: str, paths: list[str]) -> list[str]:
@@ -118,13 +79,12 @@ async def test_a_web_folder_is_scored_and_unchanged_the_next_time(
 ) -> None:
     """Rows as of a disk, with the reason where there is no picture; then nothing is read."""
     first = await score(ledger, engine, web)
-    assert first.failures == {"UNRECOGNIZED_FORMAT": 1, "UNREADABLE": 1}
+    assert first.failures == {"UNRECOGNIZED_FORMAT": 1}
     rows = list(ledger.rows())
     assert below(web, [row["path"] for row in rows]) == LISTED
-    assert rows[-1]["error"] == "archives are looked into on local disks only"
-    assert all(row["mtime_ns"] for row in rows[:-1])
+    assert all(row["mtime_ns"] for row in rows)
     again = await score(ledger, engine, web)
-    assert again.efforts == {Effort.UNCHANGED: 4, Effort.SCORED: 1}
+    assert again.efforts == {Effort.UNCHANGED: 4}
 
 
 async def test_a_picture_gone_from_its_store_is_a_row(

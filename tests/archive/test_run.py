@@ -6,7 +6,7 @@ import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -33,12 +33,6 @@ from tests.images.raws import digital_negative
 DEFAULT = load_profile("default")
 STRICT = load_profile("strict")
 WHERE = ("path", "sha256", "size_bytes", "mtime_ns", "run_id")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(tmp_path / "run.db") as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -84,7 +78,7 @@ async def score(
             run.stop()
 
     run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=stop_in_time)
-    tally = await run.score(Sources([str(folder)]))
+    tally = await run.score(Sources([str(folder)]).listing())
     if not run.is_stopping:
         ledger.finish_run(run_id)
     return tally
@@ -257,6 +251,21 @@ async def test_pictures_wait_for_the_extra_that_decodes_them(
         refused = row_of_unjudged("UNSUPPORTED_FORMAT", missing, DEFAULT, __version__)
         ledger.put(judged["run_id"], [refused | where])
         assert (await score(ledger, engine, folder)).efforts == efforts
+
+
+async def test_what_can_be_read_again_loses_its_row_of_failure(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """An archive that was cut, and is whole now, leaves the rows of its members only."""
+    packed = Path(shutil.make_archive(str(folder / "more"), "zip", folder))
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: len(whole) // 2])
+    await score(ledger, engine, folder)
+    assert rows_of(ledger)["more.zip"]["status"] == "UNREADABLE"
+    packed.write_bytes(whole)
+    await score(ledger, engine, folder)
+    assert "more.zip" not in rows_of(ledger)
+    assert "more.zip!1.jpg" in rows_of(ledger)
 
 
 async def test_the_engine_starts_no_worker_in_vain(ledger: Ledger, folder: Path) -> None:

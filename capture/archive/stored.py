@@ -1,0 +1,102 @@
+"""Files in stores, opened as archives are read: in passing, or here and there."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any, TypeVar
+
+PASSING_BLOCK_BYTES = 8 << 20
+JUMPING_BLOCK_BYTES = 1 << 20
+
+WordsFor = Callable[[Exception], str]
+"""Says what went wrong in a store."""
+
+Result = TypeVar("Result")
+
+
+class _StoredFile(io.RawIOBase):
+    """A file of fsspec whose every failure is an OSError: each store raises its own classes.
+
+    Parameters
+    ----------
+    opened : file object
+        As fsspec gives it.
+    words_for : callable
+        Makes the error's text.
+    """
+
+    def __init__(self, opened: Any, words_for: WordsFor) -> None:
+        self._opened = opened
+        self._words_for = words_for
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._opened.seekable())
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes = self._asked(lambda: self._opened.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._asked(lambda: self._opened.seek(offset, whence)))
+
+    def tell(self) -> int:
+        return int(self._opened.tell())
+
+    def close(self) -> None:
+        if not self.closed:
+            self._opened.close()
+        super().close()
+
+    def _asked(self, question: Callable[[], Result]) -> Result:
+        try:
+            return question()
+        except Exception as error:
+            raise OSError(errno.EIO, self._words_for(error)) from error
+
+
+def open_in_passing(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
+    """Open a file to be read once, from its beginning; raises OSError.
+
+    Web servers send it in one answer, other stores a block at a time.
+    """
+    block_bytes = 0 if "http" in system.protocol else PASSING_BLOCK_BYTES
+    return _open(system, name, words_for, block_bytes)
+
+
+def open_to_jump(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
+    """Open a file to be read anywhere in it; raises OSError.
+
+    Where the store sends it only from its beginning, it is fetched into a temporary file.
+    """
+    opened = _open(system, name, words_for, JUMPING_BLOCK_BYTES)
+    with suppress(OSError):  # it may promise more than it holds
+        if opened.seekable():
+            opened.seek(-1, io.SEEK_END)
+            opened.read(1)
+            return opened
+    opened.close()
+    whole = tempfile.TemporaryFile(prefix="smart-capture-")  # noqa: SIM115 - who asked closes it
+    try:
+        with open_in_passing(system, name, words_for) as passing:
+            shutil.copyfileobj(passing, whole)
+    except BaseException:
+        whole.close()
+        raise
+    return whole
+
+
+def _open(system: Any, name: str, words_for: WordsFor, block_bytes: int) -> IO[bytes]:
+    try:
+        opened = system.open(name, "rb", block_size=block_bytes, cache_type="readahead")
+    except Exception as error:
+        raise OSError(errno.EIO, words_for(error)) from error
+    return io.BufferedReader(_StoredFile(opened, words_for))
