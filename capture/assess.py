@@ -92,7 +92,10 @@ def measure_still(decoded: DecodedImage, *, explain: bool = False) -> StillMeasu
         height_px=height_px,
         blur=measure_blur(decoded.luma, explain=explain),
         exposure=measure_exposure(
-            decoded.luma, decoded.color, exposure_value=decoded.settings.exposure_value
+            decoded.luma,
+            decoded.color,
+            color_luma=decoded.color_luma,
+            exposure_value=decoded.settings.exposure_value,
         ),
         noise_sigma=measure_noise(decoded.luma),
         perceptual_hash=measure_perceptual_hash(decoded.luma),

@@ -109,6 +109,8 @@ class DecodedImage:
     color : ColorImage or None
         The colours as they stand in the file, full size and *not* turned upright: what
         counting needs. None for grey pictures and raw planes, whose luma stands in.
+    color_luma : LumaPlane or None
+        Luma of `color`, pixel by pixel: not turned upright either. None without colours.
     color_orientation : int
         EXIF orientation still to be applied to `color`, 1 to 8.
     settings : CaptureSettings
@@ -121,6 +123,7 @@ class DecodedImage:
 
     luma: LumaPlane
     color: ColorImage | None
+    color_luma: LumaPlane | None
     color_orientation: int
     settings: CaptureSettings
     decode: str
@@ -166,4 +169,11 @@ def decoded(
 ) -> DecodedImage:
     """Build the answer from pixels that are not upright yet."""
     turned = f" orientation={orientation}" if orientation != UPRIGHT else ""
-    return DecodedImage(upright(luma, orientation), color, orientation, settings, decode + turned)
+    return DecodedImage(
+        luma=upright(luma, orientation),
+        color=color,
+        color_luma=None if color is None else luma,
+        color_orientation=orientation,
+        settings=settings,
+        decode=decode + turned,
+    )

@@ -52,6 +52,7 @@ def unpack_planes(image: EncodedImage, max_pixels: int, *, luma_only: bool) -> D
     return DecodedImage(
         luma=np.ascontiguousarray(upright(plane, orientation)),
         color=None,
+        color_luma=None,
         color_orientation=orientation,
         settings=CaptureSettings(),
         decode=decode,

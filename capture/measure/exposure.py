@@ -49,7 +49,11 @@ _LINEAR = srgb_to_linear(np.arange(256) / 255)
 
 
 def measure_exposure(
-    luma: LumaPlane, color: NDArray[np.uint8] | None, *, exposure_value: float | None = None
+    luma: LumaPlane,
+    color: NDArray[np.uint8] | None,
+    *,
+    color_luma: LumaPlane | None = None,
+    exposure_value: float | None = None,
 ) -> Exposure:
     """Measure how a picture was exposed.
 
@@ -60,6 +64,8 @@ def measure_exposure(
     color : (h, w, 3) uint8 or None
         The channels to count clipping in, in any order and any orientation; None to
         count in `luma`.
+    color_luma : (h, w) uint8 or None
+        Luma of `color`, pixel by pixel, where it is at hand: saves time, changes nothing.
     exposure_value : float or None
         EV100 from EXIF. Where it says that the scene was as dark as a room by candlelight
         or darker, a dark picture counts as less underexposed.
@@ -74,7 +80,8 @@ def measure_exposure(
     Raises
     ------
     ValueError
-        If `luma` is not (H, W) uint8 or `color` not (H, W, 3) uint8.
+        If `luma` is not (H, W) uint8, `color` not (H, W, 3) uint8, or `color_luma` of
+        another size than `color`.
 
     Notes
     -----
@@ -91,7 +98,7 @@ def measure_exposure(
     require_luma(luma)
     channels = luma[:, :, np.newaxis] if color is None else color
     _require_channels(channels)
-    highlights, shadows = _count_clipped(channels, int(luma.min()))
+    highlights, shadows = _count_clipped(channels, luma if color is None else color_luma)
     shares = level_shares(luma)
     missing = MissingEvidence.TOO_SMALL if luma.size < MIN_PIXEL_COUNT else None
     return Exposure(
@@ -118,21 +125,25 @@ class _Clipped:
     largest_fraction: float
 
 
-def _count_clipped(channels: NDArray[np.uint8], darkest_luma: int) -> tuple[_Clipped, _Clipped]:
+def _count_clipped(
+    channels: NDArray[np.uint8], luma: LumaPlane | None
+) -> tuple[_Clipped, _Clipped]:
     """Count highlights and shadows exactly, and find the largest area of each."""
     height_px, width_px, channel_count = channels.shape
+    if luma is not None and luma.shape != (height_px, width_px):
+        raise ValueError(f"luma of {width_px} x {height_px} colours is {luma.shape}")
     row_count = max(1, _STRIP_BYTES // (channel_count * width_px))
     highlight_count = shadow_count = 0
     for top in range(0, height_px, row_count):
-        strip = channels[top : top + row_count]
-        # Where all channels are dark, luma is: mostly this spares taking them apart.
-        if darkest_luma > SHADOW_LEVEL and strip.max() < HIGHLIGHT_LEVEL:
+        rows = slice(top, top + row_count)
+        # Where all channels are dark, luma is: this spares taking most strips apart.
+        dark = luma is None or luma[rows].min() <= SHADOW_LEVEL
+        if not dark and channels[rows].max() < HIGHLIGHT_LEVEL:
             continue
-        level = _brightest_channel(strip)
-        darkest, brightest, _, _ = cv2.minMaxLoc(level)
-        if brightest >= HIGHLIGHT_LEVEL:
+        level = _brightest_channel(channels[rows])
+        if cv2.minMaxLoc(level)[1] >= HIGHLIGHT_LEVEL:
             highlight_count += cv2.countNonZero(_at_least(level, HIGHLIGHT_LEVEL))
-        if darkest <= SHADOW_LEVEL:
+        if dark:
             shadow_count += cv2.countNonZero(_at_most(level, SHADOW_LEVEL))
     if highlight_count == shadow_count == 0:
         return _Clipped(0.0, 0.0), _Clipped(0.0, 0.0)

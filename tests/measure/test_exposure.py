@@ -17,7 +17,8 @@ from capture.measure.status import MissingEvidence
 
 
 def exposure_of(color: NDArray[np.uint8], **options: float) -> Exposure:
-    return measure_exposure(cv2.cvtColor(color, cv2.COLOR_BGR2GRAY), color, **options)
+    luma = cv2.cvtColor(color, cv2.COLOR_BGR2GRAY)
+    return measure_exposure(luma, color, color_luma=luma, **options)
 
 
 def scene(stops: float = 0.0) -> NDArray[np.uint8]:
@@ -90,6 +91,26 @@ def test_colours_may_lie_on_their_side() -> None:
     turned = np.ascontiguousarray(np.rot90(color))
     exposure = measure_exposure(luma, turned)
     assert exposure.clipped_highlight_fraction == exposure_of(color).clipped_highlight_fraction > 0
+
+
+def test_the_luma_of_the_colours_only_saves_time() -> None:
+    """Shadows in some strips, highlights in others, and colours too dark for their channels."""
+    color = np.full((1200, 1600, 3), 100, np.uint8)
+    color[100:110] = 3
+    color[300:320, :700] = (255, 0, 0)
+    color[600:605] = (20, 1, 0)  # luma 3, blue not lost
+    luma = cv2.cvtColor(color, cv2.COLOR_BGR2GRAY)
+    turned, turned_luma = (np.ascontiguousarray(np.rot90(plane)) for plane in (color, luma))
+    plain = measure_exposure(luma, color)
+    assert (plain.clipped_highlight_fraction, plain.clipped_shadow_fraction) == (
+        20 * 700 / luma.size,
+        10 * 1600 / luma.size,
+    )
+    assert measure_exposure(luma, color, color_luma=luma) == plain
+    on_its_side = measure_exposure(luma, turned, color_luma=turned_luma)
+    assert on_its_side.clipped_shadow_fraction == plain.clipped_shadow_fraction
+    with pytest.raises(ValueError, match="luma of 1200 x 1600 colours is"):
+        measure_exposure(luma, turned, color_luma=luma)
 
 
 def test_dynamic_range_counts_stops_of_light() -> None:
