@@ -1,10 +1,10 @@
 """The process that lanes are forked from.
 
-A worker that starts from nothing spends most of its time importing. So one process
-imports what the handler needs, once, and forks a worker whenever one is asked for: in
-milliseconds, and with the imported pages shared. It is started by running a program, never
-by forking the caller, it has one thread, and it holds no sockets of gRPC: forking *it* is
-safe where forking the server would not be.
+A worker that starts from nothing spends most of its time importing, and loading models. So
+one process builds the handler, once, and forks a worker whenever one is asked for: in
+milliseconds, and with the pages of code and models shared. It is started by running a
+program, never by forking the caller, it has one thread, and it holds no sockets of gRPC:
+forking *it* is safe where forking the server would not be.
 
 Both halves are here: `ForkServer` is the caller's, `main` runs in the process.
 """
@@ -67,7 +67,7 @@ class ForkServer:
     Parameters
     ----------
     factory : callable
-        Builds the handler in each worker. Importable by name, or a partial of such.
+        Builds the handler that all workers have. Importable by name, or a partial of such.
     limits : WorkerLimits
         What each worker may use.
     on_end : callable
@@ -125,7 +125,7 @@ class ForkServer:
         socket.send_fds(self._control, [b"F"], [connection.fileno(), slot])
 
     def failure(self) -> str | None:
-        """Return why the factory could not be imported, if so."""
+        """Return why the handler could not be built, if so."""
         self._listen()
         return self._failure
 
@@ -172,12 +172,13 @@ def main() -> None:
     assert preparation is not None
     try:
         factory_pickle, limits = preparation.load()
-        factory = pickle.loads(factory_pickle)
+        handler = pickle.loads(factory_pickle)()
         _check_single_thread()
     except BaseException as error:
         control.sendall(encode_frame(FrameKind.FAILED, (type(error).__name__, str(error))))
         os._exit(1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the workers
+    gc.collect()
     gc.freeze()  # a collection in a worker must not copy the shared pages
     while True:
         try:
@@ -190,7 +191,7 @@ def main() -> None:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             connection = socket.socket(fileno=descriptors[0])
-            serve_lane(factory, connection, descriptors[1], limits)
+            serve_lane(handler, connection, descriptors[1], limits)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -201,9 +202,7 @@ def _check_single_thread() -> None:
     else:
         count = threading.active_count()
     if count > 1:
-        raise RuntimeError(
-            f"importing the handler started {count - 1} threads; start them in the factory"
-        )
+        raise RuntimeError(f"building the handler started {count - 1} threads: it cannot be forked")
 
 
 if __name__ == "__main__":

@@ -147,17 +147,17 @@ class Lane:
 
 
 def serve_lane(
-    factory: Callable[[], Callable[[Any], Any]],
+    handler: Callable[[Any], Any],
     connection: socket.socket,
     slot: int,
     limits: WorkerLimits,
 ) -> NoReturn:
-    """Build the handler, then answer jobs one by one until the caller is gone.
+    """Answer jobs one by one until the caller is gone.
 
     Parameters
     ----------
-    factory : callable
-        Returns the handler.
+    handler : callable
+        Maps a job to its answer.
     connection : socket.socket
         Blocking stream socket.
     slot : int
@@ -170,12 +170,7 @@ def serve_lane(
         if limits.memory_limit_bytes is not None:
             ceiling = (limits.memory_limit_bytes, limits.memory_limit_bytes)
             resource.setrlimit(resource.RLIMIT_DATA, ceiling)
-        try:
-            handler = factory()
-        except Exception as error:
-            connection.sendall(_describe(FrameKind.FAILED, error))
-            os._exit(1)
-        os.nice(limits.nice)  # not before: a worker that starts is missed
+        os.nice(limits.nice)
         connection.sendall(encode_frame(FrameKind.READY, None))
         reader = FrameReader(connection, slot)
         watch = _OrphanWatch(connection)
@@ -202,11 +197,7 @@ def _answer(handler: Callable[[Any], Any], frame: Frame) -> bytes:
         return encode_frame(FrameKind.ANSWER, handler(frame.load()))
     except Exception as error:
         _LOGGER.exception("a job failed")  # only name and text cross; the trace stays here
-        return _describe(FrameKind.ERROR, error)
-
-
-def _describe(kind: FrameKind, error: Exception) -> bytes:
-    return encode_frame(kind, (type(error).__name__, str(error)))
+        return encode_frame(FrameKind.ERROR, (type(error).__name__, str(error)))
 
 
 class _OrphanWatch:

@@ -40,9 +40,9 @@ class FrameKind(IntEnum):
     BORN = 4
     """The process exists: its id."""
     READY = 5
-    """The handler is built; jobs may come."""
+    """Jobs may come."""
     FAILED = 6
-    """The handler could not be built: type name and text."""
+    """The fork server could not build the handler: type name and text."""
 
 
 @dataclass(frozen=True, slots=True)

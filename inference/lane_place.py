@@ -18,8 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 MAX_FAILED_STARTS = 3
 """After so many in a row a place counts as broken; it is still tried, ever more seldom."""
 
-_BIRTH_TIMEOUT_S = 20.0  # the fork server may have to import from a cold disk first
-_START_TIMEOUT_S = 60.0
+_BIRTH_TIMEOUT_S = 60.0  # the fork server may have to build the handler first, from a cold disk
+_START_TIMEOUT_S = 20.0
 _FIRST_RETRY_DELAY_S = 0.2
 _MAX_RETRY_DELAY_S = 5.0
 
@@ -175,8 +175,6 @@ class Place:
             self._is_ready = True
             self.failed_start_count = 0
             self._events.on_ready()
-        elif frame.kind is FrameKind.FAILED:
-            self.start_failure = "{}: {}".format(*frame.load())
         elif (job := self._release()) is not None:
             self._events.on_answer(job, frame)
             if self._is_retired:

@@ -57,9 +57,9 @@ class LanePool:
     Parameters
     ----------
     factory : callable
-        Called once in each worker; returns the handler, which maps a job to its answer.
-        A module-level function, or a ``functools.partial`` of one, not in ``__main__``.
-        What its module imports must start no threads.
+        Called once, in the process that workers are forked from; returns the handler, which
+        maps a job to its answer. A module-level function, or a ``functools.partial`` of one,
+        not in ``__main__``. Neither it nor what its module imports may start threads.
     worker_count : int
         Worker processes, at least 1.
     job_timeout_s : float

@@ -290,6 +290,18 @@ class TestCancellation:
 
 
 class TestLife:
+    async def test_the_handler_is_built_once_for_all_workers(self, tmp_path: Path) -> None:
+        """A worker that is replaced starts without building anything again."""
+        marker = tmp_path / "marker"
+        marker.touch()
+        async with LanePool(
+            partial(build_once, str(marker)), worker_count=2, job_timeout_s=20
+        ) as pool:
+            marker.unlink()
+            os.kill(pool.worker_pids[0], signal.SIGKILL)
+            await until(lambda: pool.statistics.death_count == 1 and pool.idle_count == 2)
+            assert pool.statistics.failed_start_count == 0
+
     async def test_close_ends_the_workers_and_the_jobs(self) -> None:
         """Closing fails what waits and runs, leaves no process, and may be repeated."""
         pool = LanePool(build_handler, worker_count=2, job_timeout_s=20)
@@ -338,7 +350,7 @@ class TestLife:
     async def test_a_factory_that_cannot_be_forked_is_told_at_start(
         self, module: str, complaint: str
     ) -> None:
-        """Threads at import, or no such module: said in words, not by a hang."""
+        """Threads, or no such module: said in words, not by a hang."""
         pool = LanePool(FactoryOf(module), worker_count=1, job_timeout_s=20)
         with pytest.raises(WorkerStartError, match=complaint):
             await pool.start()
@@ -361,7 +373,9 @@ class TestLife:
             partial(build_once, str(marker)), worker_count=1, job_timeout_s=20
         ) as pool:
             marker.unlink()
-            os.kill(pool.worker_pids[0], signal.SIGKILL)
+            (pid,) = pool.worker_pids
+            os.kill(parent_of(pid), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             await until(lambda: pool.idle_count == 0)
             with pytest.raises(WorkerStartError, match="the marker is gone"):
                 await pool.run(("echo", 1))
