@@ -83,6 +83,7 @@ def _options(*, is_optimized: bool = False) -> ort.SessionOptions:
     # One worker is one core; with the default, two workers halve each other's throughput.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # malloc is tuned to keep memory, for all alike
     options.log_severity_level = 4  # the optimized file draws a warning; errors are raised
     if is_optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
