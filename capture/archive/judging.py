@@ -10,6 +10,7 @@ from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.images.extras import is_decoder_there_now
 from capture.ledger.rows import OK, Row, judged_again
+from capture.measure.measures import MEASURES_VERSION
 from inference.errors import JobTimeoutError, PoisonJobError
 
 INTERNAL = "INTERNAL"
@@ -28,7 +29,8 @@ class Judging:
     profile : Profile
         The limits.
     engine_version : str
-        Version of this package; measures of another version are not trusted.
+        Version of this package. A newer one judges stored measures again as long as their
+        own version is the same, and tries again what an older one could not judge.
     classify : bool
         Whether accepted pictures need labels.
     retry_failed : bool
@@ -36,6 +38,8 @@ class Judging:
     max_pixels_of : callable
         Maps the sha256 of a profile that rows were judged by to its ``max_pixels``, or
         to None where that is not known.
+    model : str or None
+        The classifier, ``name@version``: labels of another one do not stand. None: any does.
     """
 
     profile: Profile
@@ -43,24 +47,32 @@ class Judging:
     classify: bool
     retry_failed: bool
     max_pixels_of: Callable[[str], int | None]
+    model: str | None = None
 
     def of_stored(self, row: Row) -> Row | None:
         """Return what a row for the same bytes says here, or None if pixels are needed.
 
         The very same row comes back when it stands as it is.
         """
-        if row["engine_version"] != self.engine_version:
-            return None
         if row["status"] != OK:
             return self._of_failure(row)
-        if row["profile_sha256"] != self.profile.sha256:
+        if row["measures_version"] != MEASURES_VERSION:
+            return None
+        judged_by = (row["engine_version"], row["profile_sha256"])
+        if judged_by != (self.engine_version, self.profile.sha256):
             if row["width_px"] * row["height_px"] > self.profile.size.max_pixels:
                 return None  # the decoder has to refuse it now
-            row = judged_again(row, self.profile)
-        needs_labels = self.classify and row["verdict"] == Verdict.ACCEPT
-        return None if needs_labels and row["labels"] is None else row
+            row = judged_again(row, self.profile, self.engine_version)
+        return None if self._lacks_labels(row) else row
+
+    def _lacks_labels(self, row: Row) -> bool:
+        if not self.classify or row["verdict"] != Verdict.ACCEPT:
+            return False
+        return row["labels"] is None or self.model not in (None, row["model"])
 
     def _of_failure(self, row: Row) -> Row | None:
+        if row["engine_version"] != self.engine_version:
+            return None  # it may be able to by now
         if row["status"] == UnreadableFileError.code:
             return None  # a share that was away, a permission since given
         if row["status"] == UnsupportedFormatError.code and is_decoder_there_now(row["error"]):

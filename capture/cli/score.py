@@ -44,6 +44,7 @@ from capture.ledger.database import name_of
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.pool import worker_pool
 from capture.settings import Settings, load_settings
+from inference.registry import Registry
 
 if TYPE_CHECKING:
     from capture.archive.dask_engine import DaskEngine
@@ -109,7 +110,8 @@ def score(
 ) -> None:
     """Judge an archive of pictures into a ledger, and go on where it was stopped.
 
-    Only new or changed pictures are decoded; a new profile judges stored measures again.
+    Only new or changed pictures are decoded; a new profile, or an engine that measures as the
+    one before, judges stored measures again.
     Pictures are only read: nothing is moved or deleted.
 
     Exit codes: 0 done, 1 some pictures could not be judged (their rows say why),
@@ -129,7 +131,14 @@ def score(
             __version__,
             classify=classify,
         )
-        judging = Judging(limits, __version__, classify, retry_failed, opened.max_pixels_of)
+        judging = Judging(
+            limits,
+            __version__,
+            classify,
+            retry_failed,
+            opened.max_pixels_of,
+            Registry(settings.models_folder).active().id if classify else None,
+        )
         progress = stack.enter_context(_progress(hidden=quiet or json_))
         try:
             summary = asyncio.run(_score(pictures, opened, judging, started, run_id, progress))

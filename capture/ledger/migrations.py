@@ -22,7 +22,17 @@ def _add_capture_columns(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE assessments ADD COLUMN {column}")
 
 
-MIGRATIONS: Mapping[int, Migration] = {2: create_outcome_counts, 3: _add_capture_columns}
+def _add_measures_version(connection: Connection) -> None:
+    """Say of what is measured already that it was by the first version."""
+    connection.exec_driver_sql("ALTER TABLE assessments ADD COLUMN measures_version INTEGER")
+    connection.exec_driver_sql("UPDATE assessments SET measures_version = 1 WHERE status = 'ok'")
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    2: create_outcome_counts,
+    3: _add_capture_columns,
+    4: _add_measures_version,
+}
 """What turns schema ``n - 1`` into schema ``n``, under the key ``n``."""
 
 FIRST_VERSION = 1

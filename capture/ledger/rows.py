@@ -11,7 +11,13 @@ from capture.gates.shot import judge
 from capture.gates.verdict import Verdict, verdict_of
 from capture.ledger.names import printable
 from capture.ledger.schema import assessments
-from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
+from capture.measure.measures import (
+    MEASURES_VERSION,
+    Blur,
+    BlurKind,
+    Exposure,
+    StillMeasures,
+)
 from capture.measure.status import MissingEvidence
 
 Row: TypeAlias = dict[str, Any]
@@ -26,10 +32,10 @@ _EMPTY: Row = {column.name: None for column in assessments.columns} | {
 _LABEL_COLUMNS = ("labels", "model", "tier", "tier_reason")
 
 JUDGED_COLUMNS = (
-    *("verdict", "reason_codes", "reasons", "profile", "profile_sha256"),
+    *("verdict", "reason_codes", "reasons", "engine_version", "profile", "profile_sha256"),
     *_LABEL_COLUMNS,
 )
-"""What may change when stored measures are judged by another profile."""
+"""What may change when stored measures are judged by another profile or a newer engine."""
 
 
 def row_of(assessment: Assessment) -> Row:
@@ -52,6 +58,7 @@ def row_of(assessment: Assessment) -> Row:
             "exposure_offset_ev": exposure["offset_ev"],
             "noise_sigma": record["noise_sigma"],
             "perceptual_hash": record["perceptual_hash"],
+            "measures_version": MEASURES_VERSION,
         }
         | _same_names(blur)
         | _same_names(exposure)
@@ -103,8 +110,8 @@ def measures_of(row: Mapping[str, Any]) -> StillMeasures:
     )
 
 
-def judged_again(row: Row, profile: Profile) -> Row:
-    """Return a row whose status is ok as another profile judges it, without decoding.
+def judged_again(row: Row, profile: Profile, engine_version: str) -> Row:
+    """Return a row whose status is ok as a profile and this engine judge it, without decoding.
 
     Labels stay only where the picture is still accepted, as a new run would have it.
     """
@@ -112,6 +119,7 @@ def judged_again(row: Row, profile: Profile) -> Row:
     verdict = verdict_of(reasons)
     judged = row | {
         "verdict": verdict.value,
+        "engine_version": engine_version,
         "profile": profile.name,
         "profile_sha256": profile.sha256,
     }

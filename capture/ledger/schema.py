@@ -127,7 +127,8 @@ assessments = Table(
     Column("tier", Text, comment="which tier of it answered"),
     Column("tier_reason", Text, comment="why that tier"),
     Column("decode", Text, comment="how the pixels were read"),
-    Column("engine_version", Text, nullable=False, comment="version of this package"),
+    Column("engine_version", Text, nullable=False, comment="version of this package that judged"),
+    Column("measures_version", Integer, comment="version of what was measured; empty: nothing"),
     Column("profile", Text, nullable=False, comment="name of the limits"),
     Column(
         "profile_sha256",

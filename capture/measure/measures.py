@@ -7,6 +7,13 @@ from enum import StrEnum
 
 from capture.measure.status import MeasureStatus, MissingEvidence
 
+MEASURES_VERSION = 1
+"""Raised by one whenever the same bytes may give another number: decoders count, too.
+
+Stored measures of this version are judged again by a newer engine; those of another are
+taken anew, from the picture.
+"""
+
 
 class BlurKind(StrEnum):
     """What made the blur: the lens, or movement during the exposure."""

@@ -69,9 +69,10 @@ async def score(
     *,
     retry_failed: bool = False,
     stop_after: int | None = None,
+    engine_version: str = __version__,
 ) -> Tally:
-    run_id = ledger.begin_run([str(folder)], profile, __version__, classify=False)
-    judging = Judging(profile, __version__, False, retry_failed, ledger.max_pixels_of)
+    run_id = ledger.begin_run([str(folder)], profile, engine_version, classify=False)
+    judging = Judging(profile, engine_version, False, retry_failed, ledger.max_pixels_of)
 
     def stop_in_time(tally: Tally) -> None:
         if stop_after is not None and tally.seen_count >= stop_after:
@@ -199,6 +200,56 @@ async def test_another_profile_judges_stored_measures(
         assert {name: row | {"run_id": 0} for name, row in again.items()} == {
             name: row | {"run_id": 0} for name, row in anew.items()
         }
+
+
+async def test_a_newer_engine_judges_stored_measures(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """Measures of the same version are not taken anew; what could not be judged is tried."""
+    await score(ledger, engine, folder)
+    before = rows_of(ledger)
+    tally = await score(ledger, engine, folder, engine_version="99.0")
+    assert tally.efforts == {Effort.REUSED: 4, Effort.SCORED: 2}
+    after = rows_of(ledger)
+    assert {row["engine_version"] for row in after.values()} == {"99.0"}
+    run_id = after["1.jpg"]["run_id"]
+    assert run_id != before["1.jpg"]["run_id"]
+    judged = before["1.jpg"] | {"engine_version": "99.0", "run_id": run_id}
+    assert after["1.jpg"] == judged
+
+
+async def test_measures_of_another_version_are_taken_anew(
+    ledger: Ledger, engine: LocalEngine, folder: Path
+) -> None:
+    """Whoever wrote them measured something else; no row is lost, and none is added."""
+    await score(ledger, engine, folder)
+    before = rows_of(ledger)
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE assessments SET measures_version = 0, blur_px = 1e9 WHERE status = 'ok'"
+        )
+    tally = await score(ledger, engine, folder)
+    assert tally.efforts[Effort.UNCHANGED] == 2
+    after = rows_of(ledger)
+    assert {name: row | {"run_id": 0} for name, row in after.items()} == {
+        name: row | {"run_id": 0} for name, row in before.items()
+    }
+
+
+def test_labels_stand_only_of_the_model_that_is_asked() -> None:
+    """Another classifier labels accepted pictures again; the verdict does not need it."""
+    row = row_of(assess_image(EncodedImage(jpeg(1)), DEFAULT, None))
+    labelled = row | {"verdict": "ACCEPT", "labels": [], "model": "birds@1"}
+
+    def stored(model: str | None, *, classify: bool = True) -> Row | None:
+        judging = Judging(DEFAULT, __version__, classify, False, lambda _: None, model)
+        return judging.of_stored(labelled)
+
+    assert stored("birds@1") is labelled
+    assert stored("birds@2") is None
+    assert stored(None) is labelled
+    assert stored("birds@2", classify=False) is labelled
+    assert stored("birds@2") is None
 
 
 async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: Path) -> None:

@@ -13,6 +13,8 @@ from capture.ledger import migrations
 from capture.ledger.ledger import open_ledger
 from tests.review.ledgers import filled
 
+CAPTURE_COLUMNS = ("perceptual_hash", "captured_at", "exposure_time_s", "f_number", "iso")
+
 
 def version_of(file: Path) -> int:
     plain = sqlite3.connect(file)
@@ -35,13 +37,16 @@ def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
         for name in ("outcome_inserted", "outcome_updated", "outcome_deleted"):
             plain.execute(f"DROP TRIGGER {name}")
         plain.execute("DROP TABLE outcome_counts")
-        for name in ("perceptual_hash", "captured_at", "exposure_time_s", "f_number", "iso"):
+        for name in (*CAPTURE_COLUMNS, "measures_version"):
             plain.execute(f"ALTER TABLE assessments DROP COLUMN {name}")
         plain.execute("UPDATE ledger_version SET version = 1")
     plain.close()
     with open_ledger(tmp_path / "run.db") as ledger:
         assert ledger.outcomes() == counted
-        assert {row["perceptual_hash"] for row in ledger.rows()} == {None}
+        rows = list(ledger.rows())
+        assert {row["perceptual_hash"] for row in rows} == {None}
+        versions = {(row["status"], row["measures_version"]) for row in rows}
+        assert versions == {("ok", 1), ("TRUNCATED", None)}
     assert version_of(tmp_path / "run.db") == migrations.latest_version()
 
 

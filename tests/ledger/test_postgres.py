@@ -13,6 +13,7 @@ from capture.ledger.ledger import Ledger, open_ledger
 from capture.ledger.rows import Row
 from capture.review.findings import gather
 from tests.ledger.postgres import postgres_server
+from tests.ledger.test_migrations import CAPTURE_COLUMNS
 from tests.review.ledgers import DEFAULT, filled
 
 
@@ -90,7 +91,7 @@ def test_an_older_schema_is_brought_forward(ledger: Ledger, rows: list[Row], url
     """A server's ledger from before groups were told gets the columns, and keeps its rows."""
     put(ledger, rows)
     with ledger.engine.begin() as connection:
-        for name in ("perceptual_hash", "captured_at", "exposure_time_s", "f_number", "iso"):
+        for name in (*CAPTURE_COLUMNS, "measures_version"):
             connection.exec_driver_sql(f"ALTER TABLE assessments DROP COLUMN {name}")
         connection.exec_driver_sql("UPDATE ledger_version SET version = 2")
     with open_ledger(url) as opened:

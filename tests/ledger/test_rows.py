@@ -92,5 +92,6 @@ def test_a_row_has_every_column() -> None:
 @pytest.mark.parametrize("measures", [SHARP, SOFT, FLAT], ids=["sharp", "soft", "flat"])
 def test_judging_again_equals_judging_anew(measures: StillMeasures) -> None:
     """Stored measures under another profile give the row that decoding again would give."""
-    again = judged_again(row_of(assessment(measures)), load_profile("strict"))
-    assert again == row_of(assessment(measures, "strict"))
+    stored = row_of(assessment(measures)) | {"engine_version": "of before"}
+    anew = row_of(assessment(measures, "strict"))
+    assert judged_again(stored, load_profile("strict"), anew["engine_version"]) == anew
