@@ -69,14 +69,15 @@ def _tile_sigmas(luma: LumaPlane) -> NDArray[np.float64]:
     rows = (tops[:, np.newaxis] + np.arange(TILE_PX + 2)).ravel()
     strips = luma[rows, : column_count * TILE_PX + 2]
     # The second derivative both ways is Immerkaer's mask.
-    residual = np.abs(cv2.Sobel(strips, cv2.CV_16S, 2, 2, ksize=3))
+    residual = cv2.Sobel(strips, cv2.CV_16S, 2, 2, ksize=3)
+    np.abs(residual, out=residual)
+    clipped = (strips < _BLACK) | (strips > _WHITE)
     shape = (strip_count, TILE_PX + 2, -1)
-    inner, levels = (plane.reshape(shape)[:, 1:-1, 1:-1] for plane in (residual, strips))
+    inner, lost = (plane.reshape(shape)[:, 1:-1, 1:-1] for plane in (residual, clipped))
     tiles = (strip_count, column_count, TILE_PX)
     # 16 bits hold a column of 16: the mask gives at most 8 x 255.
     sums = inner.sum(axis=1, dtype=np.int16).reshape(tiles).sum(axis=2)
-    darkest = levels.min(axis=1).reshape(tiles).min(axis=2)
-    brightest = levels.max(axis=1).reshape(tiles).max(axis=2)
-    mean = sums[(darkest >= _BLACK) & (brightest <= _WHITE)] / TILE_PX**2
+    unclipped = ~np.any(np.any(lost, axis=1).reshape(tiles), axis=2)
+    mean = sums[unclipped] / TILE_PX**2
     # The mean of |x| of a normal x is sigma sqrt(2 / pi); the mask has a gain of 6.
     return np.asarray(mean * np.sqrt(np.pi / 2) / 6, np.float64)
