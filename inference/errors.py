@@ -4,6 +4,9 @@
 
     InferenceError
     |-- ModelError              manifest, weights or tensors that cannot be used
+    |   |-- UnknownModelError       there is no such model
+    |   `-- ModelRefusedError       it is not activated; says why
+    |       `-- ModelNotVerifiedError   it answers differently on this CPU
     `-- WorkerError             the lane, not the picture
         |-- PoisonJobError          POISON   it has ended two workers; not tried again
         |-- JobTimeoutError         TIMEOUT  it ran past its time limit; the worker was killed
@@ -22,6 +25,18 @@ class InferenceError(Exception):
 
 class ModelError(InferenceError):
     """A manifest, its weights or its tensors cannot be used."""
+
+
+class UnknownModelError(ModelError):
+    """There is no such model, or none that was active before."""
+
+
+class ModelRefusedError(ModelError):
+    """A model that is not activated, with the reason in words; the one of before stays."""
+
+
+class ModelNotVerifiedError(ModelRefusedError):
+    """A model whose quantized tier differs too much from its reference on this CPU."""
 
 
 class WorkerError(InferenceError):

@@ -94,4 +94,5 @@ def _open(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions have no common class
-        raise ModelError(f"{path.name} cannot be loaded: {error}") from error
+        cause = str(error).replace(str(path), path.name)
+        raise ModelError(f"{path.name} cannot be loaded: {cause}") from error

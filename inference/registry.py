@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from inference.errors import ModelError
+from inference.errors import ModelError, UnknownModelError
 from inference.manifest import MANIFEST_NAME, ModelManifest, read_manifest
 from inference.whole_file import write_whole
 
@@ -15,6 +18,58 @@ SHIPPED_DEFAULT = "efficientnet-lite0"
 
 _STATE_NAME = "active.json"
 _MAX_HISTORY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TierEntry:
+    """One set of weights of a model.
+
+    Attributes
+    ----------
+    name : str
+        ``int8``, ``fp32`` or the like.
+    size_bytes : int
+        Length of its file.
+    sha256 : str
+        Digest of its file as the manifest says, in hexadecimal.
+    needs_verification : bool
+        Whether it is used only where it was compared with the last tier.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    needs_verification: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model in the list of those there are.
+
+    Attributes
+    ----------
+    id : str
+        ``name@version``.
+    description, source, license : str
+        What it is, where it comes from, its SPDX licence.
+    label_count : int
+        Classes it knows.
+    tiers : tuple of TierEntry
+        Cheapest first.
+    is_active : bool
+        Whether a server that starts now would serve it.
+    is_served : bool
+        Whether the server that was asked serves it; False where none was asked.
+    """
+
+    id: str
+    description: str
+    source: str
+    license: str
+    label_count: int
+    tiers: tuple[TierEntry, ...]
+    is_active: bool
+    is_served: bool = False
 
 
 class Registry:
@@ -46,12 +101,25 @@ class Registry:
                 )
         return models
 
+    def entries(self) -> tuple[ModelEntry, ...]:
+        """List the models, by name and version.
+
+        Raises
+        ------
+        ModelError
+            If a manifest or its files cannot be used, or several models are there and none
+            of them is active.
+        """
+        models = self.models()
+        active = self.active().id if models else ""
+        return tuple(_entry_of(model, is_active=model.id == active) for model in models)
+
     def model(self, model_id: str) -> ModelManifest:
         """Return the model ``name@version``.
 
         Raises
         ------
-        ModelError
+        UnknownModelError
             If there is none.
         """
         models = self.models()
@@ -59,7 +127,7 @@ class Registry:
             if model.id == model_id:
                 return model
         known = ", ".join(model.id for model in models) or "none"
-        raise ModelError(f"there is no model {model_id}; there are: {known}")
+        raise UnknownModelError(f"there is no model {model_id:.100}; there are: {known}")
 
     def active(self) -> ModelManifest:
         """Return the model that is served.
@@ -92,10 +160,10 @@ class Registry:
         return models[0] if len(models) == 1 else None
 
     def activate(self, model_id: str) -> ModelManifest:
-        """Serve this model from the next start of a worker on.
+        """Serve this model from the next start of a server on.
 
-        The caller loads it first (`inference.tiers.load_model`): a model that cannot be
-        loaded must not become the active one.
+        The caller examines it first (`inference.examination`): a model that cannot be used
+        must not become the active one.
 
         Raises
         ------
@@ -106,28 +174,62 @@ class Registry:
         model = self.model(model_id)
         for tier in model.tiers:
             tier.check()
+        self.choose(model_id)
+        return model
+
+    def choose(self, model_id: str) -> None:
+        """Write down which model is active; one that has just been examined.
+
+        Raises
+        ------
+        ModelError
+            If the state cannot be read or written.
+        """
         history = self._history()
         if not history and (default := self._default()) is not None:
             history.append(default.id)
         if history[-1:] != [model_id]:
             history.append(model_id)
         self._write(history[-_MAX_HISTORY:])
-        return model
 
-    def rollback(self) -> ModelManifest:
-        """Serve the model that was active before.
+    def previous(self) -> ModelManifest:
+        """Return the model that was active before.
 
         Raises
         ------
-        ModelError
+        UnknownModelError
             If there was none, or it is gone.
         """
         history = self._history()[:-1]
         if not history:
-            raise ModelError("no model was active before this one")
-        model = self.model(history[-1])
-        self._write(history)
+            raise UnknownModelError("no model was active before this one")
+        return self.model(history[-1])
+
+    def rollback(self) -> ModelManifest:
+        """Serve the model that was active before, from the next start of a server on.
+
+        Raises
+        ------
+        ModelError
+            If there was none, it is gone, or the state cannot be written.
+        """
+        model = self.previous()
+        self._write(self._history()[:-1])
         return model
+
+    @contextmanager
+    def undone_on_failure(self) -> Iterator[None]:
+        """Put the state back as it is now if what is done meanwhile fails."""
+        path = self._folder / _STATE_NAME
+        before = path.read_text(encoding="utf-8") if path.exists() else None
+        try:
+            yield
+        except BaseException:
+            if before is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_whole(path, before)
+            raise
 
     def _history(self) -> list[str]:
         path = self._folder / _STATE_NAME
@@ -146,3 +248,18 @@ class Registry:
             write_whole(self._folder / _STATE_NAME, json.dumps(history, indent=2) + "\n")
         except OSError as error:
             raise ModelError(f"{_STATE_NAME} cannot be written: {error.strerror}") from error
+
+
+def _entry_of(model: ModelManifest, *, is_active: bool) -> ModelEntry:
+    return ModelEntry(
+        id=model.id,
+        description=model.description,
+        source=model.source,
+        license=model.license,
+        label_count=len(model.labels),
+        tiers=tuple(
+            TierEntry(tier.name, tier.size_bytes, tier.sha256, tier.needs_verification)
+            for tier in model.tiers
+        ),
+        is_active=is_active,
+    )

@@ -113,8 +113,10 @@ def _margin(probabilities: NDArray[np.float32]) -> float:
     return float(first - second)
 
 
-def load_classifier(models_folder: Path | None = None) -> TieredClassifier:
-    """Load the active model of a folder of models.
+def load_classifier(
+    models_folder: Path | None = None, model_id: str | None = None
+) -> TieredClassifier:
+    """Load a model of a folder of models.
 
     A tier that needs verification and has no passing record for this CPU is compared with
     the reference now; if it fails, the model is served without it.
@@ -123,13 +125,16 @@ def load_classifier(models_folder: Path | None = None) -> TieredClassifier:
     ----------
     models_folder : Path or None
         Folder of model folders; None for the models that ship with the package.
+    model_id : str or None
+        ``name@version``; None for the active one.
 
     Raises
     ------
     ModelError
         If there is no usable model.
     """
-    return load_model(Registry(models_folder).active())
+    registry = Registry(models_folder)
+    return load_model(registry.active() if model_id is None else registry.model(model_id))
 
 
 def load_model(manifest: ModelManifest) -> TieredClassifier:

@@ -81,6 +81,13 @@ STATUS_TABLE: dict[type[Exception], StatusRow] = {
     errors.IdleTimeoutError: StatusRow(grpc.StatusCode.ABORTED, "IDLE", is_retryable=True),
     inference_errors.InferenceError: INTERNAL_ROW,
     inference_errors.ModelError: StatusRow(_INTERNAL, "MODEL", tells=False),
+    inference_errors.UnknownModelError: StatusRow(grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL"),
+    inference_errors.ModelRefusedError: StatusRow(
+        grpc.StatusCode.FAILED_PRECONDITION, "MODEL_REFUSED"
+    ),
+    inference_errors.ModelNotVerifiedError: StatusRow(
+        grpc.StatusCode.FAILED_PRECONDITION, "MODEL_NOT_VERIFIED"
+    ),
     inference_errors.WorkerError: StatusRow(
         grpc.StatusCode.UNAVAILABLE, "WORKER", is_retryable=True, tells=False
     ),

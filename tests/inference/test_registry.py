@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,43 @@ def test_a_broken_state_file_is_told(folder: Path, text: str) -> None:
     (folder / "active.json").write_text(text)
     with pytest.raises(ModelError, match=r"active\.json"):
         Registry(folder).active()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_choice_that_comes_to_nothing_is_undone(folder: Path, is_first: bool) -> None:
+    """The state is what it was, also when there was none."""
+    registry = Registry(folder)
+    state = folder / "active.json"
+    if not is_first:
+        registry.activate("colours@1")
+    before = state.read_text() if state.exists() else None
+
+    def choose_and_fail() -> None:
+        with registry.undone_on_failure():
+            registry.choose("colours@2")
+            assert registry.active().id == "colours@2"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        choose_and_fail()
+    assert (state.read_text() if state.exists() else None) == before
+    with registry.undone_on_failure():
+        registry.choose("colours@2")
+    assert registry.active().id == "colours@2"
+
+
+def test_models_are_listed_with_their_tiers(folder: Path) -> None:
+    """By name and version, with the active one marked; an empty folder has none."""
+    Registry(folder).activate("colours@2")
+    entries = Registry(folder).entries()
+    assert [(e.id, e.is_active, e.label_count) for e in entries] == [
+        ("colours@1", False, 3),
+        ("colours@2", True, 3),
+        ("colours@3", False, 3),
+    ]
+    (tier,) = entries[0].tiers
+    content = (folder / "colours-1" / "fp32.onnx").read_bytes()
+    assert (tier.name, tier.size_bytes, tier.needs_verification) == ("fp32", len(content), False)
+    assert tier.sha256 == hashlib.sha256(content).hexdigest()
+    (folder / "empty").mkdir()
+    assert Registry(folder / "empty").entries() == ()
