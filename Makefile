@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PREPARE := .venv-prepare
-EXTRAS := archive,s3,heic,raw
+EXTRAS := archive,s3,heic,raw,tracing
 FUZZ_SECONDS ?= 60
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 

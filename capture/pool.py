@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from capture.worker import Answer, Job, Unjudged, WorkerConfig, build_worker
+from capture.worker_trace import TracedJob
 from inference.errors import JobTimeoutError, PoisonJobError
 from inference.lanes import LanePool
 
@@ -34,7 +35,20 @@ def worker_pool(settings: Settings, *, classify: bool, worker_count: int | None 
     )
 
 
-async def answer_of(pool: LanePool, job: Job) -> Answer:
+class JobRunner(Protocol):
+    """What runs jobs in workers: a pool, or something around one."""
+
+    @property
+    def worker_count(self) -> int:
+        """Workers there should be."""
+        ...
+
+    async def run(self, job: Any) -> Any:
+        """Run one job in a worker and return its answer."""
+        ...
+
+
+async def answer_of(pool: JobRunner, job: Job | TracedJob) -> Answer:
     """Run a job to its answer; a job that ends its workers is an answer too."""
     try:
         return cast(Answer, await pool.run(job))

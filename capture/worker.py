@@ -18,6 +18,7 @@ from capture.errors import ImageError
 from capture.gates.profile import Profile
 from capture.images import EncodedImage, decode_image
 from capture.measure.motion import PreviewMeasures, PreviewPlane, measure_preview
+from capture.worker_trace import StageClock, TracedAnswer, TracedJob
 from inference.tiers import load_classifier
 
 
@@ -113,10 +114,17 @@ class Worker:
     def __init__(self, classifier: Classifier | None) -> None:
         self._classifier = classifier
 
-    def __call__(self, job: Job) -> Answer:
+    def __call__(self, job: Job | TracedJob) -> Answer | TracedAnswer:
         """Do one job; what cannot be judged is an answer, not an exception."""
+        if not isinstance(job, TracedJob):
+            return self._answer(job)
+        clock = StageClock()
+        answer = self._answer(job.job, clock)
+        return TracedAnswer(answer, clock.stop(job.traceparent, answer))
+
+    def _answer(self, job: Job, clock: StageClock | None = None) -> Answer:
         try:
-            return self._still(job) if isinstance(job, StillJob) else _preview(job)
+            return self._still(job) if isinstance(job, StillJob) else _preview(job, clock)
         except ImageError as error:
             return Unjudged(error.code, str(error))
 
@@ -145,6 +153,11 @@ def build_worker(config: WorkerConfig) -> Worker:
     return Worker(load_classifier(folder))
 
 
-def _preview(job: PreviewJob) -> PreviewMeasures:
+def _preview(job: PreviewJob, clock: StageClock | None) -> PreviewMeasures:
     decoded = decode_image(job.image, job.max_pixels, luma_only=True)
-    return measure_preview(decoded.luma, job.previous)
+    if clock is not None:
+        clock.lap("decode")
+    measures = measure_preview(decoded.luma, job.previous)
+    if clock is not None:
+        clock.lap("measure")
+    return measures

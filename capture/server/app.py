@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from capture.server.tokens import TokenFile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from capture.server.tracing import Tracing
     from capture.settings import Settings
     from inference.lanes import LanePool
 
@@ -81,6 +83,7 @@ class Server:
         self._readiness = Readiness(SERVICE_NAME, self.pool)
         self._shelf: SessionShelf | None = None
         self._grpc: grpc.aio.Server | None = None
+        self._tracing: Tracing | None = None
         self._stop_metrics: Callable[[], None] = _nothing
 
     async def start(self) -> None:
@@ -99,6 +102,7 @@ class Server:
         credentials = _credentials(settings)
         tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
         profiles = Profiles(settings.default_profile)
+        self._tracing = _tracing(settings)
         self._shelf = SessionShelf(open_session_file(settings))
         try:
             await self.pool.start()
@@ -117,7 +121,9 @@ class Server:
     ) -> None:
         settings = self.settings
         limits = AdmissionLimits(max_waiting_count=settings.max_queue_length)
-        dispatcher = Dispatcher(self.pool, limits, self.metrics)
+        tracing = self._tracing
+        new_dispatcher = Dispatcher if tracing is None else tracing.dispatcher
+        dispatcher = new_dispatcher(self.pool, limits, self.metrics)
         service = SmartCaptureService(
             dispatcher,
             profiles,
@@ -131,9 +137,13 @@ class Server:
                 idle_timeout_s=settings.idle_timeout_s,
             ),
         )
-        guards = [TokenGuard(tokens, self.metrics)] if tokens is not None else []
+        interceptors: list[grpc.aio.ServerInterceptor] = []
+        if tracing is not None:  # first, so that it sees those who are refused too
+            interceptors.append(tracing.interceptor())
+        if tokens is not None:
+            interceptors.append(TokenGuard(tokens, self.metrics))
         server = grpc.aio.server(
-            interceptors=guards, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
+            interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
         )
         add_to(server, service)
         health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
@@ -188,6 +198,9 @@ class Server:
             await self._grpc.stop(max(0.0, ends_at_s - time.monotonic()))
             self._grpc = None
         self._stop_metrics()
+        tracing, self._tracing = self._tracing, None
+        if tracing is not None:
+            await tracing.close(max(0.0, ends_at_s - time.monotonic()))
         await self.pool.close()
         if self._shelf is not None:
             self._shelf.end()
@@ -246,6 +259,20 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
             "give a TLS certificate, or --insecure if that is meant"
         )
     return None
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    """Return the way to a collector of traces; None, and nothing imported, where there is none."""
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    if settings.trace_endpoint is None and not any(map(os.environ.get, names)):
+        return None
+    try:
+        from capture.server.tracing import Tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f'traces need the extra: pip install "smart-capture[tracing]" ({error})'
+        ) from None
+    return Tracing(settings.trace_endpoint)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from capture.errors import OverloadCause
-from capture.pool import answer_of
+from capture.pool import JobRunner, answer_of
 from capture.server.admission import (
     AdmissionLimits,
     JobKind,
@@ -25,7 +25,7 @@ from capture.server.admission import (
 from capture.server.fair_queue import FairQueue
 from capture.server.metrics import Metrics
 from capture.worker import Answer, Job
-from inference.lanes import LanePool
+from capture.worker_trace import TracedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Order:
     caller: Hashable
     kind: JobKind
     byte_count: int
-    make_job: Callable[[], Job]
+    make_job: Callable[[], Job | TracedJob]
     remaining_s: float | None = None
     is_counted: bool = True
 
@@ -94,7 +94,7 @@ class Dispatcher:
 
     Parameters
     ----------
-    pool : LanePool
+    pool : JobRunner
         The workers.
     limits : AdmissionLimits
         What may wait.
@@ -102,7 +102,7 @@ class Dispatcher:
         Where answers and their times are counted.
     """
 
-    def __init__(self, pool: LanePool, limits: AdmissionLimits, metrics: Metrics) -> None:
+    def __init__(self, pool: JobRunner, limits: AdmissionLimits, metrics: Metrics) -> None:
         self._pool = pool
         self._limits = limits
         self._metrics = metrics
@@ -249,7 +249,7 @@ class Dispatcher:
         ticket.fail(overloaded(OverloadCause.TURN, late, 0.0))
         return False
 
-    async def _run(self, ticket: _Ticket, job: Job) -> None:
+    async def _run(self, ticket: _Ticket, job: Job | TracedJob) -> None:
         try:
             answer = await answer_of(self._pool, job)
         except Exception as error:

@@ -16,6 +16,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The call that the current task works for; the tasks it starts inherit it."""
 
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+"""The trace it is part of, where calls are traced."""
+
 
 def configure_log(level: str) -> None:
     """Log from `level` on: debug, info, warning or error.
@@ -38,7 +41,7 @@ def configure_log(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[_add_request_id, *start, *finish],
+        processors=[_add_ids, *start, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -59,7 +62,8 @@ def _number_of(level: str) -> int:
     return logging.getLevelNamesMapping()[level.upper()]
 
 
-def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    if (current := request_id.get()) and "request_id" not in event:
-        event["request_id"] = current
+def _add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for variable in (request_id, trace_id):
+        if value := variable.get():
+            event[variable.name] = value
     return event
