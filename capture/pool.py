@@ -2,33 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from capture.worker import Answer, Job, Unjudged, WorkerConfig, build_worker
-from capture.worker_trace import TracedJob
+from capture.worker import Answer, Job, Unjudged, Worker, WorkerConfig, build_worker
 from inference.errors import JobTimeoutError, PoisonJobError
 from inference.lanes import LanePool
+from inference.registry import Registry
 
 if TYPE_CHECKING:
     from capture.settings import Settings
 
 
-def worker_pool(settings: Settings, *, classify: bool, worker_count: int | None = None) -> LanePool:
+def worker_factory(
+    settings: Settings, *, classify: bool, model: str | None = None
+) -> Callable[[], Worker]:
+    """Return what builds the handler of a worker process.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where its models lie.
+    classify : bool
+        Load the classifier.
+    model : str, optional
+        The model, ``name@version``; the one that is active when a worker starts if not given.
+    """
+    models_folder = None if settings.models_folder is None else str(settings.models_folder)
+    return partial(build_worker, WorkerConfig(models_folder, classify, model))
+
+
+def active_model(settings: Settings) -> str | None:
+    """Return the model to be served, ``name@version``; None when pictures are not classified.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    return Registry(settings.models_folder).active().id if settings.classify else None
+
+
+def worker_pool(
+    settings: Settings,
+    *,
+    classify: bool,
+    model: str | None = None,
+    worker_count: int | None = None,
+) -> LanePool:
     """Return a pool of workers, not started yet.
 
     Parameters
     ----------
     settings : Settings
         Limits of a worker, and where its models lie.
-    classify : bool
-        Load the classifier.
+    classify, model
+        As of `worker_factory`.
     worker_count : int, optional
         Instead of the one in `settings`.
     """
-    models_folder = None if settings.models_folder is None else str(settings.models_folder)
     return LanePool(
-        partial(build_worker, WorkerConfig(models_folder=models_folder, classify=classify)),
+        worker_factory(settings, classify=classify, model=model),
         worker_count=worker_count or settings.worker_count,
         job_timeout_s=settings.job_timeout_s,
         memory_limit_bytes=settings.memory_limit_mb << 20,

@@ -92,10 +92,13 @@ class WorkerConfig:
         Folder of the model manifests; None for the models that ship with the package.
     classify : bool
         Load the classifier.
+    model : str or None
+        The model, ``name@version``; None for the active one.
     """
 
     models_folder: str | None = None
     classify: bool = True
+    model: str | None = None
 
 
 Job: TypeAlias = StillJob | PreviewJob
@@ -150,14 +153,9 @@ def build_worker(config: WorkerConfig) -> Worker:
     if not config.classify:
         return Worker(None)
     folder = None if config.models_folder is None else Path(config.models_folder)
-    return Worker(load_classifier(folder))
+    return Worker(load_classifier(folder, config.model))
 
 
-def _preview(job: PreviewJob, clock: StageClock | None) -> PreviewMeasures:
+def _preview(job: PreviewJob) -> PreviewMeasures:
     decoded = decode_image(job.image, job.max_pixels, luma_only=True)
-    if clock is not None:
-        clock.lap("decode")
-    measures = measure_preview(decoded.luma, job.previous)
-    if clock is not None:
-        clock.lap("measure")
-    return measures
+    return measure_preview(decoded.luma, job.previous)

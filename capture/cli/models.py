@@ -2,104 +2,89 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from capture.settings import load_settings
-from inference.manifest import ModelManifest
-from inference.registry import Registry
-from inference.tiers import load_model
-from inference.verification import verified
+from capture.cli.model_access import Models, with_models
+from inference.examination import Comparison, TierExamination
 
 app = typer.Typer(
-    help="See, check and switch the classifiers that can be served.", no_args_is_help=True
+    help=(
+        "See, check and switch the classifiers that can be served: those of a folder, or with "
+        "`--server` those of a server that runs."
+    ),
+    no_args_is_help=True,
 )
 
-ModelsFolder: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--models-folder",
-        help="Folder of model folders; the models that ship with the package if not given.",
-        metavar="FOLDER",
-        file_okay=False,
-        exists=True,
-    ),
-]
 ModelId: TypeAlias = Annotated[str, typer.Argument(help="NAME@VERSION", metavar="MODEL")]
 
 
 @app.command("list")
-def list_models(models_folder: ModelsFolder = None) -> None:
-    """List the models, with the active one marked."""
-    registry = registry_of(models_folder)
-    models = registry.models()
-    active = registry.active().id if models else ""
+@with_models
+def list_models(models: Models) -> None:
+    """List the models, with the active one marked.
+
+    Of a server that runs also the one that it serves, if that is another one.
+    """
     table = Table(box=None)
     for heading in ("", "model", "tiers", "classes", "licence", "what"):
         table.add_column(heading, no_wrap=heading == "model")
-    for model in models:
+    for entry in models.entries():
         table.add_row(
-            "*" if model.id == active else "",
-            model.id,
-            ", ".join(f"{t.name} {t.size_bytes / 1e6:.1f} MB" for t in model.tiers),
-            str(len(model.labels)),
-            model.license,
-            model.description,
+            "*" if entry.is_active else "served" if entry.is_served else "",
+            entry.id,
+            ", ".join(f"{t.name} {t.size_bytes / 1e6:.1f} MB" for t in entry.tiers),
+            str(entry.label_count),
+            entry.license,
+            entry.description,
         )
     Console().print(table)
 
 
 @app.command()
+@with_models
 def verify(
-    model: Annotated[
-        str | None, typer.Argument(help="NAME@VERSION; the active one if not given.")
-    ] = None,
-    models_folder: ModelsFolder = None,
+    models: Models,
+    model: Annotated[str, typer.Argument(help="NAME@VERSION; the active one if not given.")] = "",
 ) -> None:
-    """Check the files of a model, and whether its quantized tiers may be used on this CPU."""
-    registry = registry_of(models_folder)
-    manifest = registry.active() if model is None else registry.model(model)
-    all_pass = True
-    for tier in manifest.tiers:
-        tier.check()
-        typer.echo(f"{manifest.id} {tier.name}: the file is the one of the manifest")
-        if not tier.needs_verification:
-            continue
-        record = verified(manifest, tier)
-        all_pass &= record.passed
-        typer.echo(
-            f"{manifest.id} {tier.name}: {'passed' if record.passed else 'FAILED'} on this CPU: "
-            f"same label as {record.reference} on {record.agreement:.1%} of "
-            f"{record.picture_count} pictures, {record.confident_agreement:.1%} of the "
-            f"{record.confident_count} it is sure of; mean difference of probability "
-            f"{record.mean_difference:.3f}"
-        )
-    raise typer.Exit(0 if all_pass else 1)
+    """Check the files of a model, and whether its quantized tiers may be used on this CPU.
+
+    On that of the server, if one is named. Ends with 1 if a tier may not.
+    """
+    examination = models.examine(model)
+    for tier in examination.tiers:
+        typer.echo(f"{examination.model} {tier.name}: the file is the one of the manifest")
+        if tier.comparison is not None:
+            typer.echo(f"{examination.model} {_found(tier, tier.comparison)}")
+    raise typer.Exit(0 if all(tier.passed for tier in examination.tiers) else 1)
 
 
 @app.command()
-def activate(model: ModelId, models_folder: ModelsFolder = None) -> None:
-    """Load a model, and if that works, serve it from the next start of a worker on."""
-    registry = registry_of(models_folder)
-    _load(registry.model(model))
-    typer.echo(f"active: {registry.activate(model).id}")
+@with_models
+def activate(models: Models, model: ModelId) -> None:
+    """Verify a model, and if it passes, serve it.
+
+    A server that is named by `--server` serves it from now on, without a gap; one that reads
+    this folder, from its next start on.
+    """
+    typer.echo(f"active: {models.activate(model)}")
 
 
 @app.command()
-def rollback(models_folder: ModelsFolder = None) -> None:
+@with_models
+def rollback(models: Models) -> None:
     """Serve again the model that was active before."""
-    typer.echo(f"active: {registry_of(models_folder).rollback().id}")
+    typer.echo(f"active: {models.rollback()}")
 
 
-def _load(manifest: ModelManifest) -> None:
-    tiers = load_model(manifest).tier_names
-    typer.echo(f"{manifest.id} loads, with the tiers {', '.join(tiers)}")
-
-
-def registry_of(models_folder: Path | None) -> Registry:
-    """Return the registry of the folder given, of that of the settings, or the shipped one."""
-    return Registry(models_folder or load_settings().models_folder)
+def _found(tier: TierExamination, comparison: Comparison) -> str:
+    return (
+        f"{tier.name}: {'passed' if tier.passed else 'FAILED'} on this CPU: "
+        f"same label as {comparison.reference} on {comparison.agreement:.1%} of "
+        f"{comparison.picture_count} pictures, {comparison.confident_agreement:.1%} of the "
+        f"{comparison.confident_count} it is sure of; mean difference of probability "
+        f"{comparison.mean_difference:.3f}"
+    )

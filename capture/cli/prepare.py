@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from capture.cli.exits import ExitCode
-from capture.cli.models import ModelsFolder, registry_of
+from capture.cli.model_access import ModelsFolder, registry_of
 from inference.registry import SHIPPED_DEFAULT, SHIPPED_MODELS
 from inference.verification import read_pictures, verify, write_record
 

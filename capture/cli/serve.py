@@ -46,9 +46,8 @@ def serve(
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of /metrics for Prometheus.")
     ] = None,
-    trace_endpoint: Annotated[
-        str | None,
-        typer.Option(help="Address of an OTLP/gRPC collector of traces.", metavar="URL"),
+    metrics_host: Annotated[
+        str | None, typer.Option(help="Address of /metrics; it speaks plaintext to anybody.")
     ] = None,
     grace: Annotated[
         float | None, typer.Option(min=0, help="Seconds to finish in at shutdown.")
@@ -73,7 +72,7 @@ def serve(
         "insecure": insecure or None,
         "tokens_file": tokens,
         "metrics_port": metrics_port,
-        "trace_endpoint": trace_endpoint,
+        "metrics_host": metrics_host,
         "drain_grace_s": grace,
         "log_level": log_level,
     }

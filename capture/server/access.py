@@ -29,6 +29,7 @@ _OPEN_SERVICES = frozenset({"grpc.health.v1.Health"})
 
 _SCOPES = {
     "capture.v1.SmartCapture": Scope.CAPTURE,
+    "capture.v1.ModelAdmin": Scope.ADMIN,
     "grpc.reflection.v1alpha.ServerReflection": Scope.CAPTURE,
     "grpc.reflection.v1.ServerReflection": Scope.CAPTURE,
 }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -17,14 +15,17 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from capture.errors import ConfigurationError
-from capture.pool import worker_pool
+from capture.pool import active_model, worker_pool
 from capture.server.access import TokenGuard
+from capture.server.address import bracketed, is_loopback
+from capture.server.admin import ADMIN_SERVICE_NAME, ModelAdminService, add_admin_to
 from capture.server.admission import AdmissionLimits
 from capture.server.calls import Drain, ended
 from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
 from capture.server.health import Readiness
 from capture.server.metrics import Metrics
+from capture.server.models import ModelSwitch
 from capture.server.resume import SessionShelf, open_session_file
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
@@ -78,7 +79,9 @@ class Server:
         self.metrics_port: int | None = None
         """Where it tells Prometheus; None when it does not."""
         self.metrics = Metrics()
-        self.pool: LanePool = worker_pool(settings, classify=settings.classify)
+        # Named, so that a worker that is replaced serves the same as the others.
+        self._model = active_model(settings)
+        self.pool: LanePool = worker_pool(settings, classify=settings.classify, model=self._model)
         self.drain = Drain()
         self._readiness = Readiness(SERVICE_NAME, self.pool)
         self._shelf: SessionShelf | None = None
@@ -137,25 +140,25 @@ class Server:
                 idle_timeout_s=settings.idle_timeout_s,
             ),
         )
-        interceptors: list[grpc.aio.ServerInterceptor] = []
-        if tracing is not None:  # first, so that it sees those who are refused too
-            interceptors.append(tracing.interceptor())
-        if tokens is not None:
-            interceptors.append(TokenGuard(tokens, self.metrics))
+        guards = [TokenGuard(tokens, self.metrics)] if tokens is not None else []
         server = grpc.aio.server(
-            interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
+            interceptors=guards, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
         )
         add_to(server, service)
+        switch = ModelSwitch(settings, self.pool, self._model)
+        is_guarded = tokens is not None
+        add_admin_to(server, ModelAdminService(switch, self.metrics, is_guarded=is_guarded))
         health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
         reflection.enable_server_reflection(
             (
                 SERVICE_NAME,
+                ADMIN_SERVICE_NAME,
                 health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
                 reflection.SERVICE_NAME,
             ),
             server,
         )
-        address = f"{_bracketed(settings.host)}:{settings.port}"
+        address = f"{bracketed(settings.host)}:{settings.port}"
         try:
             self.port = (
                 server.add_insecure_port(address)
@@ -170,7 +173,7 @@ class Server:
         self.metrics.watch(self.pool, dispatcher)
         if settings.metrics_port is not None:
             scrapes, thread = start_http_server(
-                settings.metrics_port, settings.host, registry=self.metrics.registry
+                settings.metrics_port, settings.metrics_host, registry=self.metrics.registry
             )
 
             self.metrics_port = scrapes.server_port
@@ -253,37 +256,12 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
         ).credentials()
     if settings.tls_certificate or settings.tls_key or settings.tls_client_ca:
         raise ConfigurationError("TLS needs both a certificate and its key")
-    if not settings.insecure and not _is_loopback(settings.host):
+    if not settings.insecure and not is_loopback(settings.host):
         raise ConfigurationError(
             f"{settings.host} is reached from outside and this server speaks plaintext; "
             "give a TLS certificate, or --insecure if that is meant"
         )
     return None
-
-
-def _tracing(settings: Settings) -> Tracing | None:
-    """Return the way to a collector of traces; None, and nothing imported, where there is none."""
-    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    if settings.trace_endpoint is None and not any(map(os.environ.get, names)):
-        return None
-    try:
-        from capture.server.tracing import Tracing
-    except ImportError as error:
-        raise ConfigurationError(
-            f'traces need the extra: pip install "smart-capture[tracing]" ({error})'
-        ) from None
-    return Tracing(settings.trace_endpoint)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _nothing() -> None:

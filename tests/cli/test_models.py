@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from capture.cli.app import app
-from inference.errors import ModelError
+from inference.errors import ModelError, ModelNotVerifiedError
 from inference.verification import PICTURES_FOLDER
 from tests.inference.tiny_models import write_model
 
@@ -24,7 +24,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path) -> Path:
     models = tmp_path / "models"
     write_model(models / "one", {"int8": "sure", "fp32": "sure"})
-    write_model(models / "two", {"int8": "wrong", "fp32": "sure"}, version="2")
+    write_model(models / "two", {"int8": "sure", "fp32": "sure"}, version="2")
+    write_model(models / "three", {"int8": "wrong", "fp32": "sure"}, version="3")
     return models
 
 
@@ -50,11 +51,10 @@ def test_the_shipped_model_is_listed_without_any_option() -> None:
 
 
 def test_switching_and_going_back(folder: Path) -> None:
-    """activate loads first, rollback undoes, and both name what is active now."""
+    """activate makes sure first, rollback undoes, and both name what is active now."""
     at = ("--models-folder", folder)
     result = smart_capture("models", "activate", "colours@1", *at)
-    assert result.exit_code == 0
-    assert "colours@1 loads, with the tiers" in result.output
+    assert result.output == "active: colours@1\n"
     assert smart_capture("models", "activate", "colours@2", *at).exit_code == 0
     assert smart_capture("models", "rollback", *at).output == "active: colours@1\n"
 
@@ -69,22 +69,35 @@ def test_a_model_that_does_not_load_is_not_activated(folder: Path) -> None:
     assert "* colours@1" in " ".join(smart_capture("models", "list", *at).output.split())
 
 
+def test_a_model_that_fails_its_verification_is_not_activated(folder: Path) -> None:
+    """The tier is named, and the active model stays."""
+    at = ("--models-folder", folder)
+    smart_capture("models", "activate", "colours@1", *at)
+    result = smart_capture("models", "activate", "colours@3", *at)
+    assert isinstance(result.exception, ModelNotVerifiedError)
+    assert "int8" in str(result.exception)
+    assert "* colours@1" in " ".join(smart_capture("models", "list", *at).output.split())
+
+
 def test_verify_tells_files_and_cpu(folder: Path) -> None:
     """Exit code 0 when every tier may be used here, 1 when one may not."""
     good = smart_capture("models", "verify", "colours@2", "--models-folder", folder)
-    assert good.exit_code == 1
-    assert "int8: FAILED on this CPU" in good.output
-    assert "fp32: the file is the one of the manifest" in good.output
+    assert good.exit_code == 0
+    assert "int8: passed on this CPU" in good.output
+    bad = smart_capture("models", "verify", "colours@3", "--models-folder", folder)
+    assert bad.exit_code == 1
+    assert "int8: FAILED on this CPU" in bad.output
+    assert "fp32: the file is the one of the manifest" in bad.output
 
 
 def test_verifying_with_own_pictures_leaves_a_record_with_the_model(folder: Path) -> None:
     """The record goes into the model's folder, and decides from then on."""
     result = smart_capture(
-        "prepare", "verify", "colours@2", "--pictures", PICTURES_FOLDER, "--models-folder", folder
+        "prepare", "verify", "colours@3", "--pictures", PICTURES_FOLDER, "--models-folder", folder
     )
     assert result.exit_code == 1
     assert "FAILED" in result.output
-    assert list((folder / "two" / "verifications").glob("*.json"))
+    assert list((folder / "three" / "verifications").glob("*.json"))
 
 
 def test_benchmark_prints_a_row_a_tier_with_ratios(folder: Path) -> None:

@@ -139,8 +139,9 @@ async def test_health_says_no_while_sessions_come_to_an_end(burst: list[bytes]) 
         notice = await session.receive_one("drain")
         assert 0 < notice.grace_ms <= 10_000
         assert await health_of(channel) == NOT_SERVING
+        late = Camera(SmartCaptureStub(channel))  # says nothing, which the refusal could overtake
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await Camera(SmartCaptureStub(channel)).open()
+            await late.receive()
         assert error.value.code() is grpc.StatusCode.UNAVAILABLE
         await session.still(1, burst[0])  # it was on its way
         assert "still" in kinds(await session.rest())
@@ -215,3 +216,25 @@ async def test_workers_end_with_the_server() -> None:
                 break
             await asyncio.sleep(0.05)
         assert not any(is_alive(pid) for pid in children)
+
+
+def is_reached(address: str, port: int) -> bool:
+    """Tell whether something listens there."""
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_open"), [({}, False), ({"metrics_host": "0.0.0.0"}, True)]
+)
+async def test_metrics_stay_on_this_machine(settings: dict[str, str], is_open: bool) -> None:
+    """Also where the service is there for others, unless that is asked for."""
+    async with running(host="0.0.0.0", insecure=True, metrics_port=0, **settings) as server:
+        assert server.metrics_port is not None
+        assert is_reached("127.0.0.1", server.metrics_port)
+        # Another address of this machine: who listens on all of them listens there too.
+        assert is_reached("127.0.0.2", server.port)
+        assert is_reached("127.0.0.2", server.metrics_port) == is_open

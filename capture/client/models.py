@@ -1,0 +1,118 @@
+"""The models of a server that runs: seen, checked and switched from elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+import grpc.aio
+
+from capture.client.errors import error_of_call
+from capture.v1 import model_admin_pb2
+from capture.v1.model_admin_pb2_grpc import ModelAdminStub
+from capture.wire.models import entry_from_wire, examination_from_wire
+from inference.examination import Examination
+from inference.registry import ModelEntry
+
+if TYPE_CHECKING:
+    from capture.v1.model_admin_pb2_grpc import ModelAdminAsyncStub
+
+DEFAULT_TIMEOUT_S = 300.0
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class AsyncModelAdmin:
+    """Administers the models of one server; use it as an ``async with`` block.
+
+    Parameters
+    ----------
+    target : str
+        Where the server is, as ``host:port``.
+    credentials : grpc.ChannelCredentials, optional
+        For TLS; without them the connection is plain, and whoever can read it can take the
+        token.
+    token : str
+        With the admin scope.
+    timeout_s : float
+        Time a call may take: a model is verified in seconds, a large one in minutes.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: str = "",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self._target = target
+        self._credentials = credentials
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._timeout_s = timeout_s
+        self._channel: grpc.aio.Channel | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._credentials is None:
+            self._channel = grpc.aio.insecure_channel(self._target)
+        else:
+            self._channel = grpc.aio.secure_channel(self._target, self._credentials)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
+
+    async def entries(self) -> tuple[ModelEntry, ...]:
+        """List the models of the server.
+
+        Raises
+        ------
+        SmartCaptureError
+            If the server refuses, or cannot be reached. So do the other methods; what is
+            wrong with a model is a `JudgementFailedError` with the code ``UNKNOWN_MODEL``,
+            ``MODEL_REFUSED`` or ``MODEL_NOT_VERIFIED``.
+        """
+        response = await self._ask(self._stub.ListModels, model_admin_pb2.ListModelsRequest())
+        return tuple(map(entry_from_wire, response.models))
+
+    async def examine(self, model_id: str = "") -> Examination:
+        """Have a model checked; the one that is served if none is named."""
+        response = await self._ask(
+            self._stub.VerifyModel, model_admin_pb2.VerifyModelRequest(model=model_id)
+        )
+        return examination_from_wire(response)
+
+    async def activate(self, model_id: str) -> str:
+        """Let another model answer, and return its id."""
+        response = await self._ask(
+            self._stub.ActivateModel, model_admin_pb2.ActivateModelRequest(model=model_id)
+        )
+        return response.model
+
+    async def rollback(self) -> str:
+        """Let the model of before answer, and return its id."""
+        response = await self._ask(self._stub.RollbackModel, model_admin_pb2.RollbackModelRequest())
+        return response.model
+
+    async def _ask(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        try:
+            return await method(request, timeout=self._timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise error_of_call(error) from error
+
+    @property
+    def _stub(self) -> ModelAdminAsyncStub:
+        if self._channel is None:
+            raise RuntimeError("use the client as an async with block")
+        return ModelAdminStub(self._channel)
