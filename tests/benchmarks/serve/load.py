@@ -1,13 +1,15 @@
 """The load generator, a process of its own: prints what it saw as one JSON object.
 
-``closed``: clients that each have one call open. ``open``: calls at random times of a given
-rate, whatever becomes of them. ``health``: health checks at a steady rate. ``cameras``:
-sessions at 30 frames a second, the last one greedy if asked for.
+``ready``: calls until one is answered. ``closed``: clients that each have one call open.
+``open``: calls at random times of a given rate, whatever becomes of them. ``health``: health
+checks at a steady rate. ``cameras``: sessions at 30 frames a second, the last one greedy if
+asked for. All but ``cameras`` speak the protocol of any server, see `callers`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import resource
@@ -15,18 +17,36 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import uvloop
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from capture.v1 import image_pb2, session_pb2, smart_capture_pb2
+from capture.v1 import image_pb2, session_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
+from tests.benchmarks.serve.callers import Caller, callers, channel_to
 from tests.benchmarks.serve.pictures import Pictures
 
 Seen = dict[str, Any]
+
+_PATIENCE_S = 10.0
+"""When a client without a deadline takes its call for lost."""
+
+_PAUSE_S = 0.02
+"""What it waits before the next one, so as not to take the server's cores."""
+
+
+RUN_IN_S = 1.0
+"""Open load before what is counted: until queues are as long as they will be."""
+
+_LONGEST_S = 600.0
+"""When the generator itself is taken for lost."""
+
+
+class LoadError(Exception):
+    """The load generator failed."""
 
 
 def start_load(port: int, pictures: Path, mode: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -36,10 +56,19 @@ def start_load(port: int, pictures: Path, mode: str, **options: Any) -> subproce
 
 
 def result_of(process: subprocess.Popen[bytes]) -> Seen:
-    """Wait for the generator and return what it saw."""
-    output = process.communicate()[0]
-    if process.returncode:
-        raise SystemExit("the load generator failed")
+    """Wait for the generator and return what it saw.
+
+    Raises
+    ------
+    LoadError
+        If it fails, or says nothing for ten minutes.
+    """
+    try:
+        output = process.communicate(timeout=_LONGEST_S)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+    if process.wait():
+        raise LoadError("the load generator failed")
     seen = json.loads(output)
     assert isinstance(seen, dict)
     return seen
@@ -57,105 +86,121 @@ class Generator:
     ----------
     port : int
         Where it listens.
-    pictures : Pictures
-        What to send.
+    open_caller : callable
+        Opens a client of it.
+    previews : list of bytes
+        What cameras film.
     duration_s : float
         How long.
     """
 
-    def __init__(self, port: int, pictures: Pictures, duration_s: float) -> None:
+    def __init__(
+        self,
+        port: int,
+        open_caller: Callable[[], Caller],
+        previews: list[bytes],
+        duration_s: float,
+    ) -> None:
         self._port = port
-        self._pictures = pictures
+        self._open_caller = open_caller
+        self._previews = previews
         self._duration_s = duration_s
         self._latencies_s: list[float] = []
         self._answered_at_s: list[float] = []
+        self._lags_s: list[float] = []
         self._errors: Counter[str] = Counter()
-        self._start_s = 0.0
+        self._start_s = self._counts_from_s = 0.0
 
-    def _channel(self) -> grpc.aio.Channel:
-        # A connection of its own, as clients on many machines have.
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
-        return grpc.aio.insecure_channel(f"127.0.0.1:{self._port}", options)
-
-    def _requests(self, kind: str) -> list[smart_capture_pb2.AssessImageRequest]:
-        return [
-            smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=data))
-            for data in getattr(self._pictures, kind)
-        ]
-
-    async def _call(self, stub: Any, request: Any, timeout_s: float | None) -> None:
-        began_s = time.perf_counter()
-        try:
-            await stub.AssessImage(request, timeout=timeout_s)
-        except grpc.aio.AioRpcError as error:
-            self._errors[error.code().name] += 1
-            return
+    async def _call(self, caller: Caller, number: int, timeout_s: float, due_s: float) -> bool:
+        """Make a call that was due at `due_s`, from which its latency counts."""
+        lag_s = time.perf_counter() - due_s
+        error = await caller.call(number, timeout_s)
         now_s = time.perf_counter()
-        self._latencies_s.append(now_s - began_s)
+        if due_s < self._counts_from_s:
+            return not error
+        self._lags_s.append(lag_s)
+        if error:
+            self._errors[error] += 1
+            return False
+        self._latencies_s.append(now_s - due_s)
         self._answered_at_s.append(now_s - self._start_s)
+        return True
 
-    async def closed(self, client_count: int, kind: str = "accepted") -> Seen:
-        """Keep one call of each client open."""
-        requests = self._requests(kind)
+    async def ready(self) -> Seen:
+        """Call until there is an answer."""
+        caller = self._open_caller()
+        ends_s = time.perf_counter() + self._duration_s
+        try:
+            while error := await caller.call(0, 10.0):
+                if time.perf_counter() > ends_s:
+                    break
+                await asyncio.sleep(0.1)
+        finally:
+            await caller.close()
+        return {"is_ready": not error}
 
-        async def client(number: int) -> None:
-            async with self._channel() as channel:
-                stub = SmartCaptureStub(channel)
-                await self._call(stub, requests[0], None)
-                ready.release()
-                await begin.wait()
-                count = number
-                while time.perf_counter() - self._start_s < self._duration_s:
-                    await self._call(stub, requests[count % len(requests)], None)
-                    count += 1
+    async def closed(self, client_count: int, count: int | None = None) -> Seen:
+        """Keep one call of each client open; stop after `count` calls if given."""
+        numbers = itertools.count() if count is None else iter(range(count))
+
+        async def client() -> None:
+            caller = self._open_caller()
+            await caller.call(0, _PATIENCE_S)
+            ready.release()
+            await begin.wait()
+            for number in numbers:
+                now_s = time.perf_counter()
+                if now_s - self._start_s >= self._duration_s:
+                    break
+                if not await self._call(caller, number, _PATIENCE_S, now_s):
+                    await asyncio.sleep(_PAUSE_S)
+            await caller.close()
 
         ready, begin = asyncio.Semaphore(0), asyncio.Event()
-        tasks = [asyncio.create_task(client(number)) for number in range(client_count)]
+        tasks = [asyncio.create_task(client()) for _ in range(client_count)]
         for _ in tasks:
             await ready.acquire()
         self._begin()
         begin.set()
         await asyncio.gather(*tasks)
-        return self._seen()
+        seen = self._seen()
+        return seen | {"rate": seen["count"] / (time.perf_counter() - self._start_s)}
 
     async def open(self, rate: float, timeout_s: float, client_count: int = 64) -> Seen:
         """Call at random times; a caller gives up after its deadline."""
-        requests = self._requests("accepted")
         clock = random.Random(1)
-        channels = [self._channel() for _ in range(client_count)]
-        stubs = [SmartCaptureStub(channel) for channel in channels]
-        await asyncio.gather(*(channel.channel_ready() for channel in channels))
+        callers = [self._open_caller() for _ in range(client_count)]
+        await asyncio.gather(*(caller.check(_PATIENCE_S) for caller in callers))
         self._begin()
+        self._counts_from_s += RUN_IN_S
         due_s, tasks = self._start_s, []
-        while due_s < self._start_s + self._duration_s:
-            due_s += clock.expovariate(rate)
+        while (due_s := due_s + clock.expovariate(rate)) < self._counts_from_s + self._duration_s:
             await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-            call = self._call(
-                stubs[len(tasks) % client_count], requests[len(tasks) % len(requests)], timeout_s
-            )
+            call = self._call(callers[len(tasks) % client_count], len(tasks), timeout_s, due_s)
             tasks.append(asyncio.create_task(call))
         await asyncio.gather(*tasks)
         seen = self._seen(answered_in_s=timeout_s)
-        await asyncio.gather(*(channel.close() for channel in channels))
-        return seen | {"offered_count": len(tasks)}
+        await asyncio.gather(*(caller.close() for caller in callers))
+        return seen | {"offered_count": len(self._lags_s)}
 
     async def health(self, rate: float = 100.0) -> Seen:
         """Check health at a steady rate."""
-        async with self._channel() as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            await stub.Check(health_pb2.HealthCheckRequest())
-            self._begin()
+        caller = self._open_caller()
+        await caller.check(_PATIENCE_S)
+        self._begin()
 
-            async def check() -> None:
-                began_s = time.perf_counter()
-                await stub.Check(health_pb2.HealthCheckRequest())
-                self._latencies_s.append(time.perf_counter() - began_s)
+        async def check() -> None:
+            began_s = time.perf_counter()
+            if error := await caller.check(_PATIENCE_S):
+                self._errors[error] += 1
+            self._latencies_s.append(time.perf_counter() - began_s)
 
-            tasks = []
-            for number in range(int(rate * self._duration_s)):
-                await asyncio.sleep(max(0.0, self._start_s + number / rate - time.perf_counter()))
-                tasks.append(asyncio.create_task(check()))
-            await asyncio.gather(*tasks)
+        tasks = []
+        for number in range(int(rate * self._duration_s)):
+            await asyncio.sleep(max(0.0, self._start_s + number / rate - time.perf_counter()))
+            tasks.append(asyncio.create_task(check()))
+        await asyncio.gather(*tasks)
+        await caller.close()
         return self._seen()
 
     async def cameras(self, count: int, greed: float = 1.0, rate: float = 30.0) -> Seen:
@@ -170,10 +215,10 @@ class Generator:
         }
 
     async def _film(self, number: int, rate: float) -> Counter[str]:
-        frames = self._pictures.previews
+        frames = self._previews
         sent_at_s: dict[int, float] = {}
         film: Counter[str] = Counter()
-        async with self._channel() as channel:
+        async with channel_to(self._port) as channel:
             call = SmartCaptureStub(channel).Capture()
             await call.write(session_pb2.CaptureRequest(config=session_pb2.SessionConfig()))
             await call.read()
@@ -205,14 +250,16 @@ class Generator:
     def _begin(self) -> None:
         self._latencies_s.clear()
         self._answered_at_s.clear()
+        self._lags_s.clear()
         self._errors.clear()
-        self._start_s = time.perf_counter()
+        self._start_s = self._counts_from_s = time.perf_counter()
         self._cpu_start_s = _cpu_s()
 
     def _seen(self, answered_in_s: float = float("inf")) -> Seen:
         wall_s = time.perf_counter() - self._start_s
         in_time = sorted(s for s in self._latencies_s if s <= answered_in_s)
-        gaps_s = [b - a for a, b in zip(self._answered_at_s, self._answered_at_s[1:], strict=False)]
+        answered_at_s = [0.0, *self._answered_at_s, wall_s]
+        gaps_s = [after - before for before, after in itertools.pairwise(answered_at_s)]
         return {
             "count": len(in_time),
             "rate": len(in_time) / self._duration_s,
@@ -220,7 +267,8 @@ class Generator:
             "p50_ms": 1e3 * _quantile(in_time, 0.5),
             "p99_ms": 1e3 * _quantile(in_time, 0.99),
             "longest_ms": 1e3 * max(in_time, default=0.0),
-            "longest_gap_ms": 1e3 * max(gaps_s, default=0.0),
+            "longest_gap_ms": 1e3 * max(gaps_s),
+            "lag_p99_ms": 1e3 * _quantile(sorted(self._lags_s), 0.99),
             "core_share": (_cpu_s() - self._cpu_start_s) / wall_s,
         }
 
@@ -234,9 +282,21 @@ def _cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _main(port: str, pictures: str, mode: str, options: str) -> None:
+def _pictures_of(kind: str, pictures: Pictures) -> list[bytes]:
+    if kind == "mixed":
+        three = zip(pictures.accepted, pictures.refused, pictures.previews, strict=False)
+        return list(itertools.chain.from_iterable(three))
+    chosen: list[bytes] = getattr(pictures, kind)
+    return chosen
+
+
+def _main(port: str, path: str, mode: str, options: str) -> None:
     settings = json.loads(options)
-    generator = Generator(int(port), Pictures.load(Path(pictures)), settings.pop("duration_s"))
+    pictures = Pictures.load(Path(path))
+    chosen = _pictures_of(settings.pop("kind", "accepted"), pictures)
+    open_caller = callers(settings.pop("protocol", "capture"), int(port), chosen)
+    duration_s = settings.pop("duration_s")
+    generator = Generator(int(port), open_caller, pictures.previews, duration_s)
     print(json.dumps(uvloop.run(getattr(generator, mode)(**settings))))
 
 

@@ -36,7 +36,11 @@ class Service:
 
     def cpu_s(self) -> float:
         """Return the CPU time of all its processes that still live."""
-        return sum(_cpu_s(pid) for pid in self.pids())
+        return sum(self.cpu_s_by_pid().values())
+
+    def cpu_s_by_pid(self) -> dict[int, float]:
+        """Return the CPU time of each process."""
+        return {pid: _cpu_s(pid) for pid in self.pids()}
 
     def front_cpu_s(self) -> float:
         """Return the CPU time of the front alone."""
@@ -48,9 +52,9 @@ class Service:
 
 
 @contextmanager
-def service(worker_count: int, **environment: str) -> Iterator[Service]:
+def service(worker_count: int, port: int = 0, **environment: str) -> Iterator[Service]:
     """Start a server as a user would."""
-    command = [sys.executable, "-m", "capture", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "capture", "serve", "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--workers", str(worker_count), "--log-level", "warning"],
         stdout=subprocess.PIPE,

@@ -1,0 +1,163 @@
+"""What is measured of Smart Capture alone, a row of the table each."""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+from tests.benchmarks.serve.bench import CORE_COUNT, JOB_TIMEOUT_S, Bench
+from tests.benchmarks.serve.contest import Standing, hurt
+from tests.benchmarks.serve.load import result_of
+from tests.benchmarks.serve.processes import Service, service
+
+_TAKE_OVER_S = 10.0
+"""Time for the new server to start and the old one to end."""
+
+_CAMERA_COUNTS = (4, 8, 12, 16, 20, 24, 28, 32)
+
+
+def refused_cost(bench: Bench, under_test: Service) -> None:
+    """CPU of a refused picture against that of an accepted one."""
+    cost_ms = {}
+    for kind in ("accepted", "refused"):
+        cpu_s = under_test.cpu_s()
+        seen = bench.load(under_test, "closed", client_count=4, kind=kind)
+        cost_ms[kind] = 1e3 * (under_test.cpu_s() - cpu_s) / max(1, seen["count"])
+    ratio = cost_ms["refused"] / cost_ms["accepted"]
+    bench.row(
+        "a refused frame costs, against an accepted one",
+        f"{ratio:.2f}: {cost_ms['refused']:.1f} / {cost_ms['accepted']:.1f} ms of CPU",
+        ratio,
+        (0.5, 0.25),
+        share=seen["core_share"],
+    )
+
+
+def added_latency(bench: Bench, under_test: Service) -> None:
+    """One client against one bare process."""
+    differences_ms = []
+    for _ in range(3):
+        bare = bench.bare(process_count=1)
+        seen = bench.load(under_test, "closed", client_count=1)
+        differences_ms.append(seen["p50_ms"] - bare.median_ms)
+    added_ms = statistics.median(differences_ms)
+    bench.row(
+        "added latency at one client, median, ms",
+        f"{added_ms:.2f} to {seen['p50_ms']:.1f}",
+        added_ms,
+        (1.0, 0.5),
+        beside=f"{bare.median_ms:.1f} ms",
+        share=seen["core_share"],
+    )
+
+
+def stopped_worker(bench: Bench, standing: Standing, under_test: Service) -> None:
+    """Stop a worker under load: it hangs, and has to be found out."""
+    load, pid = hurt(bench, standing, under_test, signal.SIGSTOP)
+    stopped_s = time.monotonic()
+    while time.monotonic() < stopped_s + 5 * JOB_TIMEOUT_S:
+        pids = under_test.worker_pids()
+        if pid not in pids and len(pids) >= CORE_COUNT:
+            break
+        time.sleep(0.01)
+    full_s = time.monotonic() - stopped_s
+    seen = result_of(load)
+    lost_count = sum(seen["errors"].values())
+    bench.row(
+        "kill -STOP a worker under load: lost beyond the one it held",
+        f"{max(0, lost_count - 1)} of {seen['count'] + lost_count}",
+        max(0, lost_count - 1),
+        (0, 0),
+        share=seen["core_share"],
+    )
+    bench.row(
+        "time to a full pool, beyond the job limit, s",
+        f"{max(0.0, full_s - JOB_TIMEOUT_S):.2f}: {full_s:.2f} with a limit of {JOB_TIMEOUT_S:g}",
+        full_s - JOB_TIMEOUT_S,
+        (0.5, 0.1),
+    )
+
+
+def cameras(bench: Bench, under_test: Service) -> None:
+    """More and more cameras, until 1 % of frames come late."""
+    most = 0
+    for count in _CAMERA_COUNTS:
+        seen = bench.load(under_test, "cameras", count=count)
+        share = seen["in_time_count"] / seen["frame_count"]
+        bench.row(
+            f"  {count} cameras",
+            f"{100 * share:.1f} % answered within 50 ms, p99 {seen['p99_ms']:.0f} ms, "
+            f"{statistics.mean(seen['judged_rates']):.1f} judged/s each",
+            share=seen["core_share"],
+        )
+        if share < 0.99:
+            break
+        most = count
+    bench.row("cameras at 30 fps, 640x480, gates on, 99 % within 50 ms", str(most), most, (16, 28))
+
+
+def fairness(bench: Bench, under_test: Service) -> None:
+    """Eight cameras, one of which sends ten times as fast."""
+    seen = bench.load(under_test, "cameras", count=8, greed=10.0)
+    modest = seen["judged_rates"][:-1]
+    ratio = min(modest) / statistics.median(modest)
+    bench.row(
+        "fairness: slowest camera against the median, one greedy at 10x",
+        f"{ratio:.2f}: {min(modest):.1f} / {statistics.median(modest):.1f} judged/s, "
+        f"the greedy one {seen['judged_rates'][-1]:.1f}",
+        ratio,
+        (0.9, 0.98),
+        share=seen["core_share"],
+    )
+
+
+def growth(bench: Bench, under_test: Service, request_count: int) -> None:
+    """Memory before and after many mixed requests; a tenth of them goes ahead."""
+
+    def send(count: int) -> None:
+        bench.load(under_test, "closed", client_count=4, kind="mixed", count=count, duration_s=1e9)
+
+    send(request_count // 10)
+    before_mb = under_test.pss_mb()
+    for _ in range(10):
+        send(request_count // 10)
+    after_mb = under_test.pss_mb()
+    growth_percent = 100 * (after_mb / before_mb - 1)
+    bench.row(
+        f"growth over {request_count:,} mixed requests, %",
+        f"{growth_percent:+.1f}: {before_mb:.0f} to {after_mb:.0f} MB",
+        growth_percent,
+        (2.0, 0.0),
+    )
+
+
+def rolling_restart(bench: Bench) -> None:
+    """A new process takes over the port of an old one while clients call and cameras film."""
+    with ExitStack() as until_told:
+        old = until_told.enter_context(service(CORE_COUNT))
+        duration_s = bench.duration_s + _TAKE_OVER_S
+        command = [sys.executable, "-m", "tests.benchmarks.serve.restart", str(old.port)]
+        load = subprocess.Popen(
+            [*command, str(bench.pictures), str(duration_s)], stdout=subprocess.PIPE
+        )
+        time.sleep(1.0 + bench.duration_s / 3)
+        with service(CORE_COUNT, port=old.port):
+            until_told.close()  # SIGTERM, and wait until it has ended
+            seen = result_of(load)
+    bench.row(
+        "rolling restart: unary calls failed",
+        f"{seen['failed_count']} of {seen['count']}",
+        seen["failed_count"],
+        (0, 0),
+    )
+    left_count = seen["session_count"] - seen["resumed_count"]
+    bench.row(
+        "rolling restart: sessions that did not resume",
+        f"{left_count} of {seen['session_count']}",
+        left_count,
+        (0, 0),
+    )
