@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from capture.cli.styles import VERDICT_STYLES
-from capture.ledger.ledger import Outcome, open_ledger
+from capture.ledger.ledger import open_ledger
+from capture.ledger.outcomes import Outcome
 from capture.ledger.rows import Row
 
 LEDGER_HELP = "A SQLite file, or a database URL such as postgresql://host/name."

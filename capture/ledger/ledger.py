@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from posixpath import commonprefix
@@ -21,17 +19,19 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
 
 from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
+from capture.ledger import labels
 from capture.ledger.database import connect, named_errors, upsert
+from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
-from capture.ledger.outcomes import outcome_counts
+from capture.ledger.outcomes import Outcome, outcomes_in
 from capture.ledger.rows import JUDGED_COLUMNS, Row
+from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, profiles, runs
 
 # Asked for every picture: building it anew would cost more than the answer.
@@ -47,28 +47,6 @@ _JUDGE = (
     .where(assessments.c.path == bindparam("at_path"))
     .values({name: bindparam(name) for name in (*JUDGED_COLUMNS, "run_id")})
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How many pictures ended alike.
-
-    Attributes
-    ----------
-    status : str
-        ``ok``, or the code of why they were not judged.
-    verdict : str or None
-        None unless the status is ``ok``.
-    reason_codes : tuple of str
-        Gravest first; empty where nothing was wrong.
-    count : int
-        Pictures.
-    """
-
-    status: str
-    verdict: str | None
-    reason_codes: tuple[str, ...]
-    count: int
 
 
 class Ledger:
@@ -124,46 +102,13 @@ class Ledger:
         int
             The ``id`` in ``runs``.
         """
-        same = (
-            runs.c.profile_sha256 == profile.sha256,
-            runs.c.engine_version == engine_version,
-            runs.c.classify == classify,
-            runs.c.finished_at.is_(None),
-        )
         with self._write() as connection:
-            self._remember(connection, profile)
-            stopped = connection.execute(
-                select(runs.c.id, runs.c.sources).where(*same).order_by(runs.c.id.desc())
-            )
-            for run_id, its_sources in stopped:
-                if its_sources == list(sources):
-                    connection.execute(
-                        update(runs)
-                        .where(runs.c.id == run_id)
-                        .values(resume_count=runs.c.resume_count + 1)
-                    )
-                    return int(run_id)
-            begun = connection.execute(
-                insert(runs).values(
-                    started_at=datetime.now(UTC),
-                    sources=list(sources),
-                    profile_sha256=profile.sha256,
-                    engine_version=engine_version,
-                    classify=classify,
-                    resume_count=0,
-                    scored_count=0,
-                    reused_count=0,
-                )
-            )
-            (run_id,) = begun.inserted_primary_key or (None,)
-            return int(run_id or 0)
+            return begin_or_take_up(connection, sources, profile, engine_version, classify=classify)
 
     def finish_run(self, run_id: int) -> None:
         """Note that a run has seen all of its sources."""
         with self._write() as connection:
-            connection.execute(
-                update(runs).where(runs.c.id == run_id).values(finished_at=datetime.now(UTC))
-            )
+            finish(connection, run_id)
 
     def put(
         self, run_id: int, rows: Sequence[Row], *, scored_count: int = 0, reused_count: int = 0
@@ -185,7 +130,7 @@ class Ledger:
                 ordered = sorted(rows, key=itemgetter("path"))
                 stamped = [row | {"run_id": run_id} for row in ordered]
                 connection.execute(upsert(assessments, "path", connection), stamped)
-            _count(connection, run_id, scored_count=scored_count, reused_count=reused_count)
+            count(connection, run_id, scored_count=scored_count, reused_count=reused_count)
 
     def put_judgements(self, run_id: int, rows: Sequence[Row]) -> None:
         """Replace what a profile decides of rows that are there, in one transaction.
@@ -204,7 +149,7 @@ class Ledger:
                 for row in sorted(rows, key=itemgetter("path"))
             ]
             connection.execute(_JUDGE, judgements)
-            _count(connection, run_id, scored_count=0, reused_count=len(rows))
+            count(connection, run_id, scored_count=0, reused_count=len(rows))
 
     def forget(self, paths: Sequence[str]) -> None:
         """Take out rows of what could not be read and turned out to be no picture."""
@@ -269,23 +214,24 @@ class Ledger:
 
     def outcomes(self) -> list[Outcome]:
         """Count the pictures that ended alike, most first."""
-        counted = outcome_counts.c
-        query = (
-            select(counted.status, counted.verdict, counted.reason_codes, counted.count)
-            .where(counted.count > 0)
-            .order_by(counted.count.desc(), counted.status, counted.verdict, counted.reason_codes)
-        )
         with self._read() as connection:
-            return [
-                Outcome(status, verdict or None, tuple(codes.split(",")) if codes else (), count)
-                for status, verdict, codes, count in connection.execute(query)
-            ]
+            return outcomes_in(connection)
 
     def runs(self) -> list[Row]:
         """Return all runs, the last first."""
         with self._read() as connection:
             found = connection.execute(select(runs).order_by(runs.c.id.desc()))
             return [dict(row) for row in found.mappings()]
+
+    def add_labels(self, added: Sequence[Label]) -> None:
+        """Write down what people say of pictures, in one transaction."""
+        with self._write() as connection:
+            labels.add(connection, added)
+
+    def labels(self) -> list[Label]:
+        """Return the last word of each person on each picture, oldest first."""
+        with self._read() as connection:
+            return list(labels.last_words(connection))
 
     def max_pixels_of(self, profile_sha256: str) -> int | None:
         """Return the most pixels that a profile of this ledger lets be decoded."""
@@ -303,28 +249,19 @@ class Ledger:
 
     def profiles(self) -> list[Row]:
         """Return name, hash and count of every profile that rows stand judged by."""
-        count = func.count().label("count")
+        profile_count = func.count().label("count")
         query = (
             select(
                 assessments.c.profile,
                 assessments.c.profile_sha256,
                 assessments.c.engine_version,
-                count,
+                profile_count,
             )
             .group_by("profile", "profile_sha256", "engine_version")
-            .order_by(count.desc())
+            .order_by(profile_count.desc())
         )
         with self._read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
-
-    def _remember(self, connection: Connection, profile: Profile) -> None:
-        sections = asdict(profile)
-        row = {
-            "sha256": sections.pop("sha256"),
-            "name": sections.pop("name"),
-            "limits": sections,
-        }
-        connection.execute(upsert(profiles, "sha256", connection), [row])
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -360,17 +297,6 @@ def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
             with engine.execution_options(writes=True).begin() as connection:
                 migrate(connection)
     return Ledger(engine)
-
-
-def _count(connection: Connection, run_id: int, *, scored_count: int, reused_count: int) -> None:
-    connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id)
-        .values(
-            scored_count=runs.c.scored_count + scored_count,
-            reused_count=runs.c.reused_count + reused_count,
-        )
-    )
 
 
 def _as_rows(found: CursorResult[*tuple[Any, ...]]) -> Iterator[Row]:

@@ -7,7 +7,9 @@ for each other, and the server counts in parallel.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, column, table
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, column, select, table
 
 outcome_counts = table(
     "outcome_counts", column("status"), column("verdict"), column("reason_codes"), column("count")
@@ -47,6 +49,42 @@ _KEPT_TABLE = (
     BEGIN {_add("old", -1)} {_add("new", 1)} END
     """,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many pictures ended alike.
+
+    Attributes
+    ----------
+    status : str
+        ``ok``, or the code of why they were not judged.
+    verdict : str or None
+        None unless the status is ``ok``.
+    reason_codes : tuple of str
+        Gravest first; empty where nothing was wrong.
+    count : int
+        Pictures.
+    """
+
+    status: str
+    verdict: str | None
+    reason_codes: tuple[str, ...]
+    count: int
+
+
+def outcomes_in(connection: Connection) -> list[Outcome]:
+    """Count the pictures that ended alike, most first."""
+    counted = outcome_counts.c
+    query = (
+        select(counted.status, counted.verdict, counted.reason_codes, counted.count)
+        .where(counted.count > 0)
+        .order_by(counted.count.desc(), counted.status, counted.verdict, counted.reason_codes)
+    )
+    return [
+        Outcome(status, verdict or None, tuple(codes.split(",")) if codes else (), count)
+        for status, verdict, codes, count in connection.execute(query)
+    ]
 
 
 def create_outcome_counts(connection: Connection) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, func, select
 
 from capture.errors import LedgerError
 from capture.gates.verdict import Verdict
-from capture.ledger.ledger import Ledger, Outcome
+from capture.ledger.ledger import Ledger
+from capture.ledger.outcomes import Outcome
 from capture.ledger.rows import OK, Row
 from capture.ledger.schema import assessments
 from capture.review.axes import AXES, Axis, Bound, Limit, LimitsTable

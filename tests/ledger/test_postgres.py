@@ -13,6 +13,7 @@ from capture.ledger.ledger import Ledger, open_ledger
 from capture.ledger.rows import Row
 from capture.review.findings import gather
 from tests.ledger.postgres import postgres_server
+from tests.ledger.test_labels import label
 from tests.ledger.test_migrations import CAPTURE_COLUMNS
 from tests.review.ledgers import DEFAULT, filled
 
@@ -70,6 +71,15 @@ def test_runs_are_taken_up_again(ledger: Ledger, rows: list[Row]) -> None:
     assert put(ledger, rows) == run_id
     ledger.finish_run(run_id)
     assert put(ledger, rows) != run_id
+
+
+def test_labels_are_the_same(ledger: Ledger, tmp_path: Path) -> None:
+    """The last word of each person, with its moment."""
+    with open_ledger(tmp_path / "labels.db") as sqlite:
+        for place in (ledger, sqlite):
+            place.add_labels([label("f00", minute=1), label("f00", minute=2), label("ba5")])
+        assert ledger.labels() == sqlite.labels()
+        assert len(ledger.labels()) == 2
 
 
 def test_machines_may_write_side_by_side(ledger: Ledger, rows: list[Row], url: str) -> None:
