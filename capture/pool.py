@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from capture.worker import Answer, Job, Unjudged, Worker, WorkerConfig, build_worker
+from capture.worker_trace import TracedJob
 from inference.errors import JobTimeoutError, PoisonJobError
 from inference.lanes import LanePool
 from inference.registry import Registry

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     metrics_host: str = Field(
         "127.0.0.1", description="address of /metrics, which speaks plaintext to anybody"
     )
+    trace_endpoint: str | None = Field(
+        None,
+        description="OTLP/gRPC address of a collector of traces, such as http://localhost:4317; "
+        "empty: OTEL_EXPORTER_OTLP_ENDPOINT, or off",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="log level")
 
     @classmethod

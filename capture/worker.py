@@ -156,6 +156,11 @@ def build_worker(config: WorkerConfig) -> Worker:
     return Worker(load_classifier(folder, config.model))
 
 
-def _preview(job: PreviewJob) -> PreviewMeasures:
+def _preview(job: PreviewJob, clock: StageClock | None) -> PreviewMeasures:
     decoded = decode_image(job.image, job.max_pixels, luma_only=True)
-    return measure_preview(decoded.luma, job.previous)
+    if clock is not None:
+        clock.lap("decode")
+    measures = measure_preview(decoded.luma, job.previous)
+    if clock is not None:
+        clock.lap("measure")
+    return measures

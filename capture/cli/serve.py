@@ -49,6 +49,10 @@ def serve(
     metrics_host: Annotated[
         str | None, typer.Option(help="Address of /metrics; it speaks plaintext to anybody.")
     ] = None,
+    trace_endpoint: Annotated[
+        str | None,
+        typer.Option(help="Address of an OTLP/gRPC collector of traces.", metavar="URL"),
+    ] = None,
     grace: Annotated[
         float | None, typer.Option(min=0, help="Seconds to finish in at shutdown.")
     ] = None,
@@ -73,6 +77,7 @@ def serve(
         "tokens_file": tokens,
         "metrics_port": metrics_port,
         "metrics_host": metrics_host,
+        "trace_endpoint": trace_endpoint,
         "drain_grace_s": grace,
         "log_level": log_level,
     }

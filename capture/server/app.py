@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -140,9 +141,13 @@ class Server:
                 idle_timeout_s=settings.idle_timeout_s,
             ),
         )
-        guards = [TokenGuard(tokens, self.metrics)] if tokens is not None else []
+        interceptors: list[grpc.aio.ServerInterceptor] = []
+        if tracing is not None:  # first, so that it sees those who are refused too
+            interceptors.append(tracing.interceptor())
+        if tokens is not None:
+            interceptors.append(TokenGuard(tokens, self.metrics))
         server = grpc.aio.server(
-            interceptors=guards, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
+            interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
         )
         add_to(server, service)
         switch = ModelSwitch(settings, self.pool, self._model)
@@ -262,6 +267,20 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
             "give a TLS certificate, or --insecure if that is meant"
         )
     return None
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    """Return the way to a collector of traces; None, and nothing imported, where there is none."""
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    if settings.trace_endpoint is None and not any(map(os.environ.get, names)):
+        return None
+    try:
+        from capture.server.tracing import Tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f'traces need the extra: pip install "smart-capture[tracing]" ({error})'
+        ) from None
+    return Tracing(settings.trace_endpoint)
 
 
 def _nothing() -> None:
