@@ -6,8 +6,6 @@ import platform
 from functools import cache
 from pathlib import Path
 
-import onnxruntime as ort
-
 # fmt: off
 _KERNEL_FLAGS = frozenset((
     "sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl",
@@ -28,6 +26,8 @@ def cpu_signature() -> str:
         ONNX Runtime: the same file gives other answers where these differ. Without
         ``/proc/cpuinfo``, the processor's name stands for the flags.
     """
+    import onnxruntime  # here, not above: see `inference.network_cache`
+
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -36,4 +36,4 @@ def cpu_signature() -> str:
         lines = [line for line in text.splitlines() if line.startswith(("flags", "Features"))]
         words = set(lines[0].split()) if lines else set()
         flags = " ".join(sorted(words & _KERNEL_FLAGS))
-    return f"{platform.machine()} {flags} onnxruntime {ort.__version__}"
+    return f"{platform.machine()} {flags} onnxruntime {onnxruntime.__version__}"

@@ -5,6 +5,9 @@ weights for the kernels of the CPU: a quarter of a second for a worker that was 
 come back, and a private copy of the weights in each. What comes out is kept here, mapped
 into memory by all workers alike. It is of use only on the same CPU with the same version
 of ONNX Runtime, so both are part of its name; nothing of it is ever shipped.
+
+The runtime is imported where a network is opened: the front of a server names models and
+opens none, and would carry 15 MB for nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import os
 import shutil
 from pathlib import Path
 from tempfile import mkdtemp
-
-import onnxruntime as ort
+from typing import TYPE_CHECKING
 
 from inference.cpu import cpu_signature
 from inference.errors import ModelError
 from inference.manifest import TierFile
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 _NETWORK, _WEIGHTS = "network.onnx", "weights.bin"
 
@@ -79,6 +84,8 @@ def _name_of(tier: TierFile) -> str:
 
 
 def _options(*, is_optimized: bool = False) -> ort.SessionOptions:
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     # One worker is one core; with the default, two workers halve each other's throughput.
     options.intra_op_num_threads = 1
@@ -91,6 +98,8 @@ def _options(*, is_optimized: bool = False) -> ort.SessionOptions:
 
 
 def _open(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    import onnxruntime as ort
+
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions have no common class
