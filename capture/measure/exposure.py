@@ -148,12 +148,18 @@ def _count_clipped(
     if highlight_count == shadow_count == 0:
         return _Clipped(0.0, 0.0), _Clipped(0.0, 0.0)
     step = max(1, int(np.sqrt(height_px * width_px / _MAP_SIZE)))
-    level_map = _brightest_channel(np.ascontiguousarray(channels[::step, ::step]))
+    level_map = _brightest_channel(_every_nth(channels, step))
     pixel_count = height_px * width_px
     return (
         _clipped(highlight_count / pixel_count, _at_least(level_map, HIGHLIGHT_LEVEL)),
         _clipped(shadow_count / pixel_count, _at_most(level_map, SHADOW_LEVEL)),
     )
+
+
+def _every_nth(channels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Copy every n-th pixel both ways, as whole pixels: by channels it takes twice as long."""
+    pixels = np.ascontiguousarray(channels).view(f"V{channels.shape[2]}")
+    return np.ascontiguousarray(pixels[::step, ::step]).view(np.uint8)
 
 
 def _brightest_channel(strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -179,7 +185,7 @@ def _clipped(fraction: float, mask: NDArray[np.uint8]) -> _Clipped:
     if not mask.any():
         return _Clipped(fraction, 0.0)
     _, labels = cv2.connectedComponents(mask)
-    largest = float(np.bincount(labels.ravel())[1:].max()) / mask.size
+    largest = float(np.bincount(labels[mask > 0]).max()) / mask.size
     return _Clipped(fraction, min(largest, fraction))
 
 
