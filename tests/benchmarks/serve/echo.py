@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -20,26 +22,28 @@ from tests.benchmarks.serve.load import Seen, run_load
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
-def ceilings(pictures: Path, duration_s: float = 2.0) -> tuple[Seen, Seen]:
-    """Return what 16 clients see of such a server, over gRPC and over HTTP."""
+@contextmanager
+def echo() -> Iterator[tuple[int, int]]:
+    """Run the server in a process of its own; gives its port of gRPC and that of HTTP."""
     command = [sys.executable, "-m", __name__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        ports = map(int, process.stdout.readline().split())
-        grpc_seen, http_seen = (
-            run_load(
-                port,
-                pictures,
-                "closed",
-                protocol=protocol,
-                client_count=16,
-                duration_s=duration_s,
-            )
-            for port, protocol in zip(ports, ("capture", "http"), strict=True)
+        try:
+            grpc_port, http_port = map(int, process.stdout.readline().split())
+            yield grpc_port, http_port
+        finally:
+            process.stdin.close()
+
+
+def ceilings(pictures: Path, duration_s: float = 2.0) -> tuple[Seen, Seen]:
+    """Return what 16 clients see of it, over gRPC and over HTTP."""
+    options = {"client_count": 16, "duration_s": duration_s}
+    with echo() as (grpc_port, http_port):
+        return (
+            run_load(grpc_port, pictures, "closed", protocol="capture", **options),
+            run_load(http_port, pictures, "closed", protocol="http", **options),
         )
-        process.stdin.close()
-    return grpc_seen, http_seen
 
 
 class _AnyMethod(grpc.GenericRpcHandler):

@@ -155,6 +155,7 @@ class PeerServer:
         assert self._process is not None
         ends_s = time.monotonic() + _START_TIMEOUT_S
         protocol = self._peer.protocol
+        time.sleep(0.5)  # a server that cannot start mostly says so at once
         while self._process.poll() is None and time.monotonic() < ends_s:
             seen = run_load(port, self._pictures, "ready", protocol=protocol, duration_s=5.0)
             if seen["is_ready"]:
