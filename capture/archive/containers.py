@@ -50,6 +50,25 @@ def members_of(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
     return _tar_members(archive, wanted)
 
 
+def address_of(path: str) -> str | None:
+    """Return what a browser can open to get at a picture of the ledger.
+
+    Parameters
+    ----------
+    path : str
+        A file, a URL, or ``archive!member`` of either: the archive, then.
+
+    Returns
+    -------
+    str or None
+        A ``file:`` or ``http:`` address; None where it lies in another kind of store.
+    """
+    place = next((archive for archive, _ in _splits(path)), path)
+    if is_url(place):
+        return place if place.startswith(("http://", "https://")) else None
+    return Path(place).as_uri() if Path(place).is_absolute() else None
+
+
 def picture_at(path: str) -> Picture:
     """Find a picture again by its path in the ledger.
 
@@ -63,18 +82,30 @@ def picture_at(path: str) -> Picture:
     Picture
         Where nothing is found any more, one that cannot be read.
     """
-    is_remote = is_url(path)
+    if is_url(path):
+        for archive, name in _splits(path):
+            found = picture_at_url(archive)
+            return found if isinstance(found, Unreachable) else _member_of(found, name)
+        return picture_at_url(path)
+    if not Path(path).is_file():
+        for archive, name in _splits(path):
+            if Path(archive).is_file():
+                return _member_of(FilePicture(archive), name)
+    return FilePicture(path)
+
+
+def _member_of(archive: ArchiveFile, name: str) -> Picture:
+    missing = Unreachable(member_path(archive.path, name), "no such member in the archive")
+    return next(members_of(archive, name.__eq__), missing)
+
+
+def _splits(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what may be an archive and a name in it; a name may hold the mark as well."""
     cut = path.find(MEMBER)
-    while cut >= 0 and (is_remote or not Path(path).is_file()):
-        archive = path[:cut]
-        if is_archive(archive) and (is_remote or Path(archive).is_file()):
-            found = picture_at_url(archive) if is_remote else FilePicture(archive)
-            if isinstance(found, Unreachable):
-                return found
-            for member in members_of(found, path[cut + 1 :].__eq__):
-                return member
+    while cut >= 0:
+        if is_archive(path[:cut]):
+            yield path[:cut], path[cut + 1 :]
         cut = path.find(MEMBER, cut + 1)
-    return picture_at_url(path) if is_remote else FilePicture(path)
 
 
 def _bare(name: str) -> str:

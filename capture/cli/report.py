@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
+from heapq import nlargest
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from capture.archive.containers import picture_at
+from capture.archive.containers import address_of, picture_at
+from capture.archive.groups import groups_of, pictures_of
 from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
+from capture.gates.profile import GroupLimits, load_profile
 from capture.ledger.database import name_of
-from capture.ledger.ledger import open_ledger
+from capture.ledger.ledger import Ledger, open_ledger
+from capture.review.figures import Gallery
 from capture.review.findings import gather
+from capture.review.groups import Grouping, PictureGroup
 from capture.review.page import write_page
 from capture.review.thumbnails import thumbnails_of
 from capture.settings import load_settings
 
 MAX_FILE_BYTES = 256 << 20
+MAX_GROUPED_COUNT = 200_000
+SHOWN_GROUP_COUNT = 12
+SHOWN_PICTURE_COUNT = 6
 
 
 def report(
@@ -31,20 +40,46 @@ def report(
     """Write one offline page: how many pictures can be used, and why the others cannot.
 
     Counts by verdict and reason, every measure with its limits drawn in, the pictures
-    nearest to a limit and farthest beyond it, and what could not be judged.
+    nearest to a limit and farthest beyond it, those that are alike and the best of them, and
+    what could not be judged.
     """
     settings = load_settings()
     with open_ledger(ledger, create=False) as opened:
         findings = gather(opened)
-    paths = dict.fromkeys(row["path"] for row in findings.pictures())
+        grouping = None
+        if findings.judged_count <= MAX_GROUPED_COUNT:
+            grouping = _grouping(opened, load_profile(settings.default_profile).groups)
+    rows = [*findings.pictures()]
+    rows += [row for group in (grouping.shown if grouping else ()) for row in group.rows]
+    paths = dict.fromkeys(row["path"] for row in rows)
     thumbnails = asyncio.run(thumbnails_of(paths, _read, worker_count=settings.worker_count))
     name = name_of(ledger).rpartition("/")[2]
-    page = write_page(findings, thumbnails, name=name, made_at=datetime.now(UTC))
+    gallery = Gallery(thumbnails, address_of)
+    page = write_page(findings, gallery, grouping, name=name, made_at=datetime.now(UTC))
     try:
         output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot write {output}: {error.strerror}") from error
     typer.echo(f"{output}: {findings.count:,} pictures, {len(page) / 1e6:.1f} MB")
+
+
+def _grouping(ledger: Ledger, limits: GroupLimits) -> Grouping:
+    groups = list(groups_of(pictures_of(ledger), limits))
+    counts = Counter(group.kind.value for group in groups)
+    shown = []
+    for group in nlargest(SHOWN_GROUP_COUNT, groups, key=lambda group: len(group.paths)):
+        best_first = sorted(group.paths, key=lambda path: path != group.best)
+        paths = best_first[:SHOWN_PICTURE_COUNT]
+        rows = ledger.rows_at(paths)
+        shown.append(
+            PictureGroup(
+                group.kind.value,
+                group.reason,
+                tuple(rows[path] for path in paths if path in rows),
+                len(group.paths),
+            )
+        )
+    return Grouping(dict(counts.most_common()), tuple(shown))
 
 
 def _read(path: str) -> bytes | None:

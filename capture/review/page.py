@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 from importlib import resources
-from pathlib import Path, PurePath
 from string import Template
 
 from capture.errors import ImageError, SmartCaptureError
 from capture.gates.verdict import ReasonCode
 from capture.ledger.rows import Row
 from capture.review.charts import CLASS_WORDS, CLASSES, histogram
+from capture.review.figures import Gallery
 from capture.review.findings import Distribution, Failure, Findings, FolderCount, ReasonCount
+from capture.review.groups import Grouping, groups_section
 from inference.errors import InferenceError
 
 REASON_WORDS = {
@@ -30,12 +30,16 @@ REASON_WORDS = {
     ReasonCode.TOO_FEW_EDGES: "Nothing with edges in it",
     ReasonCode.TOO_DARK: "Too dark to judge sharpness",
 }
-VERDICT_WORDS = {"ACCEPT": "usable", "RETAKE": "retake", "CANNOT_ASSESS": "cannot tell"}
 MAJORITY = 0.5
 
 
 def write_page(
-    findings: Findings, thumbnails: Mapping[str, bytes], *, name: str, made_at: datetime
+    findings: Findings,
+    gallery: Gallery,
+    grouping: Grouping | None = None,
+    *,
+    name: str,
+    made_at: datetime,
 ) -> str:
     """Write the page.
 
@@ -43,8 +47,10 @@ def write_page(
     ----------
     findings : Findings
         What it says.
-    thumbnails : mapping of str to bytes
-        A small JPEG by path; pictures without one are named only.
+    gallery : Gallery
+        How pictures are shown.
+    grouping : Grouping or None
+        Which of them belong together; None if that was not looked for.
     name : str
         What to call the ledger.
     made_at : datetime
@@ -56,7 +62,7 @@ def write_page(
         A whole HTML document.
     """
     template = Template((resources.files("capture.review") / "page.html").read_text("utf-8"))
-    cards = "".join(_card(d, findings, thumbnails) for d in findings.distributions)
+    cards = "".join(_card(d, findings, gallery) for d in findings.distributions)
     return template.substitute(
         name=escape(name),
         headline=_headline(findings),
@@ -66,7 +72,8 @@ def write_page(
         reasons=_reasons(findings),
         legend=_legend(),
         cards=cards,
-        failures=_failures(findings),
+        groups=groups_section(grouping, gallery),
+        failures=_failures(findings, gallery),
         folders=_folders(findings),
         provenance=_provenance(findings, made_at),
     )
@@ -145,7 +152,7 @@ def _legend() -> str:
     )
 
 
-def _card(distribution: Distribution, findings: Findings, thumbnails: Mapping[str, bytes]) -> str:
+def _card(distribution: Distribution, findings: Findings, gallery: Gallery) -> str:
     axis = distribution.axis
     beyond = distribution.beyond_count
     numbers = (
@@ -157,7 +164,7 @@ def _card(distribution: Distribution, findings: Findings, thumbnails: Mapping[st
         numbers += f"; {distribution.missing_count:,} could not be measured"
     strips = "".join(
         f"<h4>{title}</h4><div class='strip'>"
-        + "".join(_picture(row, distribution, thumbnails) for row in rows)
+        + "".join(gallery.figure(row, axis.words(_value_of(row, axis.name))) for row in rows)
         + "</div>"
         for title, rows in (
             ("Nearest to the limit", distribution.nearest),
@@ -171,27 +178,6 @@ def _card(distribution: Distribution, findings: Findings, thumbnails: Mapping[st
     )
 
 
-def _picture(row: Row, distribution: Distribution, thumbnails: Mapping[str, bytes]) -> str:
-    axis = distribution.axis
-    value = axis.words(_value_of(row, axis.name))
-    path = row["path"]
-    small = thumbnails.get(path)
-    image = (
-        f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{b64encode(small).decode()}">'
-        if small
-        else "<span class='gone'>no picture</span>"
-    )
-    link = escape(Path(path).as_uri()) if PurePath(path).is_absolute() else ""
-    hints = "\n".join(reason["hint"] for reason in row["reasons"])
-    codes = " ".join(f"<code>{code}</code>" for code in row["reason_codes"].split(",") if code)
-    verdict = row["verdict"]
-    return (
-        f'<figure title="{escape(path)}&#10;{escape(hints)}"><a href="{link}">{image}</a>'
-        f'<figcaption><b>{value}</b><em class="{_style_of(verdict)}">{VERDICT_WORDS[verdict]}</em>'
-        f"<span>{escape(PurePath(path).name)}</span>{codes}</figcaption></figure>"
-    )
-
-
 def _value_of(row: Row, name: str) -> float:
     if name == "short_edge_px":
         return float(min(row["width_px"], row["height_px"]))
@@ -200,15 +186,16 @@ def _value_of(row: Row, name: str) -> float:
     return float(row[measure] if measure in row else row[f"{group}_{measure}"])
 
 
-def _failures(findings: Findings) -> str:
+def _failures(findings: Findings, gallery: Gallery) -> str:
     if not findings.failures:
         return "<p>Every file could be judged.</p>"
-    return "".join(_failure(failure, findings.root) for failure in findings.failures)
+    return "".join(_failure(failure, findings.root, gallery) for failure in findings.failures)
 
 
-def _failure(failure: Failure, root: str) -> str:
+def _failure(failure: Failure, root: str, gallery: Gallery) -> str:
     lines = "".join(
-        f'<tr><td title="{escape(row["path"])}">{escape(_short(row["path"], root))}</td>'
+        f'<tr><td title="{escape(row["path"])}">'
+        f"{gallery.linked(row['path'], escape(_short(row['path'], root)))}</td>"
         f"<td>{escape(row['error'] or '')}</td></tr>"
         for row in failure.examples
     )
@@ -286,10 +273,6 @@ def _run(run: Row) -> str:
 
 def _short(path: str, root: str) -> str:
     return path.removeprefix(root)
-
-
-def _style_of(verdict: str) -> str:
-    return {"ACCEPT": "accept", "RETAKE": "retake", "CANNOT_ASSESS": "cannot"}[verdict]
 
 
 def _percent(part: int, whole: int, digits: int = 0) -> str:

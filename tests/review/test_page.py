@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from capture.archive.containers import address_of
 from capture.gates.verdict import ReasonCode
+from capture.review.figures import Gallery
 from capture.review.findings import gather
+from capture.review.groups import Grouping, PictureGroup
 from capture.review.page import REASON_WORDS, write_page
 from tests.review.ledgers import filled, judged, measures
 
@@ -48,7 +51,7 @@ class Reader(HTMLParser):
 
 def page_of(file: Path, count: int, **filling: object) -> str:
     with filled(file, count, **filling) as ledger:  # type: ignore[arg-type]
-        return write_page(gather(ledger), {}, name="run.db", made_at=NOON)
+        return write_page(gather(ledger), Gallery({}), name="run.db", made_at=NOON)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,7 @@ def test_file_names_are_never_markup(tmp_path: Path) -> None:
     hostile = '/p/"><script>alert(1)</script>'
     with filled(tmp_path / "run.db", 3, broken=1, folder=hostile) as ledger:
         found = gather(ledger)
-        read = Reader(write_page(found, {}, name="<b>", made_at=NOON))
+        read = Reader(write_page(found, Gallery({}), name="<b>", made_at=NOON))
     assert "script" not in read.tags
     assert "<script>" in read.words
 
@@ -95,7 +98,7 @@ def test_what_holds_for_most_pictures_is_said_first(tmp_path: Path) -> None:
             if "UNDEREXPOSED" in row["reason_codes"]
         ]
         ledger.put(1, dark)
-        words = Reader(write_page(gather(ledger), {}, name="x", made_at=NOON)).words
+        words = Reader(write_page(gather(ledger), Gallery({}), name="x", made_at=NOON)).words
     assert "Too dark holds for" in words
 
 
@@ -105,7 +108,7 @@ def test_a_ledger_without_a_fault_has_a_page(tmp_path: Path) -> None:
     good = [row for n in range(400) if not (row := judged(f"/g/{n}", measures(rng)))["reasons"]]
     with filled(tmp_path / "run.db", 0) as ledger:
         ledger.put(1, good)
-        words = Reader(write_page(gather(ledger), {}, name="x", made_at=NOON)).words
+        words = Reader(write_page(gather(ledger), Gallery({}), name="x", made_at=NOON)).words
     assert f"{len(good)} of {len(good)} pictures can be used" in words
     assert "No picture was refused" in words
 
@@ -113,3 +116,36 @@ def test_a_ledger_without_a_fault_has_a_page(tmp_path: Path) -> None:
 def test_every_reason_has_words() -> None:
     """A new reason code cannot be forgotten."""
     assert set(REASON_WORDS) == set(ReasonCode)
+
+
+def test_groups_are_shown_with_their_best_first(tmp_path: Path) -> None:
+    """Which belong together, how many there are, the best and why; names are no markup."""
+    with filled(tmp_path / "run.db", 20, folder="/p/<i>") as ledger:
+        rows = tuple(row for row in ledger.rows() if row["verdict"])[:3]
+        group = PictureGroup("burst", "sharper: 0.1, next best <0.4>", rows, 8)
+        grouping = Grouping({"burst": 1, "exact": 0}, (group,))
+        page = write_page(gather(ledger), Gallery({}), grouping, name="x", made_at=NOON)
+    read = Reader(page)
+    assert "The best: sharper: 0.1, next best <0.4>." in read.words
+    assert "8 pictures" in read.words
+    assert "and 5 more" in read.words
+    shown = [value for name, value in read.attributes if name == "title"][-4:]
+    assert [title.partition("\n")[0] for title in shown[:3]] == [row["path"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/a b/c.jpg", "file:///a%20b/c.jpg"),
+        ("/a/b.zip!in/c.jpg", "file:///a/b.zip"),
+        ("/a/b!c.jpg", "file:///a/b%21c.jpg"),
+        ("https://host/a.jpg", "https://host/a.jpg"),
+        ("https://host/b.tar!c.jpg", "https://host/b.tar"),
+        ("s3://bucket/b.tar!c.jpg", None),
+    ],
+)
+def test_pictures_are_linked_to_where_a_browser_finds_them(path: str, address: str | None) -> None:
+    """A member leads to its archive; what no browser opens is named only."""
+    assert address_of(path) == address
+    linked = Gallery({}, address_of).linked(path, "here")
+    assert linked == (f'<a href="{address}">here</a>' if address else "<a>here</a>")
