@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
 import tomllib
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -121,6 +123,20 @@ class Profile:
     cannot_assess: CannotAssessPolicy
     steadiness: SteadinessLimits
     groups: GroupLimits
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It goes with every job and is the same each time: packed once, unpacked once.
+        return _unpacked, (_packed(self),)
+
+
+@lru_cache(maxsize=64)
+def _packed(profile: Profile) -> bytes:
+    return pickle.dumps([getattr(profile, field.name) for field in fields(profile)], protocol=5)
+
+
+@lru_cache(maxsize=64)
+def _unpacked(packed: bytes) -> Profile:
+    return Profile(*pickle.loads(packed))
 
 
 def load_profile(name_or_path: str) -> Profile:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from capture.errors import ProfileError
-from capture.gates.profile import SHIPPED, Profile, load_profile, parse_profile
+from capture.gates.profile import SHIPPED, NoiseLimits, Profile, load_profile, parse_profile
 from capture.gates.verdict import Verdict
 
 
@@ -101,3 +103,20 @@ def test_a_profile_file_that_is_not_there_is_an_error_of_ours(tmp_path: Path) ->
     """A missing file is a ProfileError like any other wrong profile."""
     with pytest.raises(ProfileError, match="No such file"):
         load_profile(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_crosses_to_a_worker_unchanged(name: str) -> None:
+    """What comes out is equal, and is unpacked only once however often it comes."""
+    profile = load_profile(name)
+    first, second = (pickle.loads(pickle.dumps(profile, protocol=5)) for _ in range(2))
+    assert first == profile
+    assert first is second
+
+
+def test_profiles_of_one_file_hash_but_other_limits_stay_apart() -> None:
+    """Nothing is taken for another profile because it was packed before."""
+    default = load_profile("default")
+    other = replace(default, noise=NoiseLimits(max_sigma=1.0))
+    assert pickle.loads(pickle.dumps(default)).noise == default.noise
+    assert pickle.loads(pickle.dumps(other)).noise == other.noise
