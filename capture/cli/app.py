@@ -23,6 +23,7 @@ from capture.cli import (
     serve,
     status,
     token,
+    top,
 )
 from capture.cli.exits import ExitCode
 from capture.errors import SmartCaptureError
@@ -48,6 +49,7 @@ app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("groups")(groups.groups)
 app.command("serve")(serve.serve)
+app.command("top")(top.top)
 app.command("config")(config.config)
 app.command("conformance")(conformance.conformance)
 app.add_typer(token.app, name="token")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -187,3 +189,60 @@ async def test_two_servers_of_one_process_count_apart() -> None:
     name = "smart_capture_previews_skipped_total"
     assert first.registry.get_sample_value(name) == 1
     assert second.registry.get_sample_value(name) == 0
+
+
+DASHBOARD = SAMPLES.parent / "grafana" / "smart-capture.json"
+FROM_PROMETHEUS = {"instance", "job"}
+"""Labels that a scrape adds."""
+
+
+def queries() -> list[str]:
+    dashboard = json.loads(DASHBOARD.read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    variables = [variable.get("definition", "") for variable in dashboard["templating"]["list"]]
+    return [*asked, *filter(None, variables)]
+
+
+async def test_the_dashboard_asks_for_what_there_is(
+    server: Server, channel: grpc.aio.Channel, good: bytes, burst: list[bytes]
+) -> None:
+    """Every name, label and label value of its queries is on the page of a running server."""
+    stub = SmartCaptureStub(channel)
+    await asyncio.gather(stub.AssessImage(request(b"no picture")), return_exceptions=True)
+    await stub.AssessImage(request(good))
+    camera = Camera(stub)
+    await camera.open()
+    await camera.preview(1, burst[0])
+    await camera.finish()
+    samples = [sample for family in await page_of(server) for sample in family.samples]
+    labels: dict[str, dict[str, set[str]]] = {}
+    for sample in samples:
+        known = labels.setdefault(sample.name, {})
+        for key, said in sample.labels.items():
+            known.setdefault(key, set()).add(said)
+    for query in queries():
+        asked = re.findall(r"\b((?:smart_capture|process)_\w+)(?:\{([^}]*)\})?", query)
+        assert asked, query
+        for name, matchers in asked:
+            assert name in labels, f"{name} in {query}"
+            for key, operator, wanted in re.findall(r'(\w+)(=~?)"([^"]*)"', matchers):
+                if key in FROM_PROMETHEUS:
+                    continue
+                values = wanted.split("|") if operator == "=~" else [wanted]
+                assert set(values) <= labels[name].get(key, set()), f"{name} {key} in {query}"
+        grouped = {
+            key for group in re.findall(r"by \(([^)]*)\)", query) for key in group.split(", ")
+        }
+        offered = set().union(FROM_PROMETHEUS, *(labels[name] for name, _ in asked))
+        assert grouped <= offered, query
+
+
+async def test_the_dashboard_shows_every_metric_of_ours() -> None:
+    """What is worth counting is worth a look."""
+    text = " ".join(queries())
+    metrics = Metrics()
+    names = {family.name for family in metrics.registry.collect()} - {"smart_capture_build"}
+    assert len(names) > 12
+    assert {name for name in names if name not in text} <= {
+        name for name in names if name.startswith("process_")
+    }

@@ -1,0 +1,1 @@
+"""What a server is doing, as seen from its page of metrics."""
