@@ -21,9 +21,10 @@ from distributed.client import FutureCancelledError
 
 from capture import __version__
 from capture.archive.engines import LocalEngine
+from capture.archive.judging import POISON
 from capture.errors import ConfigurationError
 from capture.worker import Answer, StillJob, Unjudged
-from inference.errors import PoisonJobError, WorkerError
+from inference.errors import WorkerError
 from inference.lanes import LanePool
 
 SHARD_COUNT = 4
@@ -171,7 +172,7 @@ class DaskEngine:
         except KilledWorker:
             # It took several workers with it: each picture alone shows which one does.
             if len(jobs) == 1:
-                return [Unjudged(PoisonJobError.code, "it has ended the workers it was sent to")]
+                return [Unjudged(POISON, "it has ended the workers it was sent to")]
             return [answer for job in jobs for answer in await self._answers([job])]
         except (FutureCancelledError, OSError) as error:
             raise WorkerError(f"the Dask cluster is gone: {error}") from error

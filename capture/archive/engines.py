@@ -6,11 +6,13 @@ import asyncio
 from types import TracebackType
 from typing import Protocol, Self
 
-from capture.archive.judging import INTERNAL
+from capture.archive.judging import INTERNAL, POISON, TIMEOUT
 from capture.pool import answer_of
 from capture.worker import Answer, StillJob, Unjudged
-from inference.errors import RemoteError
+from inference.errors import JobTimeoutError, PoisonJobError, RemoteError
 from inference.lanes import LanePool
+
+_STATUS_OF_CODE = {PoisonJobError.code: POISON, JobTimeoutError.code: TIMEOUT}
 
 
 class Engine(Protocol):
@@ -70,6 +72,9 @@ class LocalEngine:
                 await self._pool.start()
                 self._is_started = True
         try:
-            return await answer_of(self._pool, job)
+            answer = await answer_of(self._pool, job)
         except RemoteError as error:
             return Unjudged(INTERNAL, str(error))
+        if isinstance(answer, Unjudged) and answer.code in _STATUS_OF_CODE:
+            return Unjudged(_STATUS_OF_CODE[answer.code], answer.message)
+        return answer

@@ -11,13 +11,12 @@ from capture.gates.verdict import Verdict
 from capture.images.extras import is_decoder_there_now
 from capture.ledger.rows import OK, Row, judged_again
 from capture.measure.measures import MEASURES_VERSION
-from inference.errors import JobTimeoutError, PoisonJobError
 
-INTERNAL = "INTERNAL"
-"""Status of a picture whose worker raised what it has no name for."""
+POISON, TIMEOUT, INTERNAL = "poison", "timeout", "internal"
+"""Statuses of a picture that killed its worker twice, hung it, or made it raise."""
 
-WORKER_FAILED = frozenset([PoisonJobError.code, JobTimeoutError.code, INTERNAL])
-"""Statuses that say more of the worker than of the picture."""
+WORKER_FAILED = frozenset([POISON, TIMEOUT, INTERNAL])
+"""Statuses that say more of the worker than of the picture: in lower case, as ``ok`` is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,8 @@ def _system_of(url: str) -> tuple[Any, str]:
         # A listing kept would grow with the archive.
         system, name = url_to_fs(url, use_listings_cache=False)
     except (ImportError, ValueError) as error:  # fsspec says which package to install
-        raise ConfigurationError(f"{parts.scheme}://: {error}") from error
+        ours = "; pip install 'smart-capture[s3]'" if parts.scheme in ("s3", "s3a") else ""
+        raise ConfigurationError(f"{parts.scheme}://: {error}{ours}") from error
     except Exception as error:
         raise ConfigurationError(f"{parts.scheme}://: {_words_for(error)}") from error
     return system, name

@@ -23,9 +23,14 @@ def _add_capture_columns(connection: Connection) -> None:
 
 
 def _add_measures_version(connection: Connection) -> None:
-    """Say of what is measured already that it was by the first version."""
-    connection.exec_driver_sql("ALTER TABLE assessments ADD COLUMN measures_version INTEGER")
-    connection.exec_driver_sql("UPDATE assessments SET measures_version = 1 WHERE status = 'ok'")
+    """Say of what is measured already that it was by the first version; rename statuses."""
+    for statement in (
+        "ALTER TABLE assessments ADD COLUMN measures_version INTEGER",
+        "UPDATE assessments SET measures_version = 1 WHERE status = 'ok'",
+        "UPDATE assessments SET status = lower(status) "
+        "WHERE status IN ('POISON', 'TIMEOUT', 'INTERNAL')",
+    ):
+        connection.exec_driver_sql(statement)
 
 
 MIGRATIONS: Mapping[int, Migration] = {

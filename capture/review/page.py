@@ -210,7 +210,7 @@ def _failure(failure: Failure, root: str, gallery: Gallery) -> str:
 def _cause(status: str) -> str:
     """Take the words for a status from the error that carries it."""
     for error in _all_below(SmartCaptureError, InferenceError):
-        if getattr(error, "code", None) == status and error is not ImageError:
+        if getattr(error, "code", None) == status.upper() and error is not ImageError:
             return (error.__doc__ or "").partition("\n")[0]
     return "The worker failed in a way it has no name for."
 

@@ -96,7 +96,7 @@ async def test_rows_equal_those_of_one_machine_with_a_worker_lost(
     assert found == expected
     assert len(found) == PICTURE_COUNT + 4
     assert {row["status"] for row in found} == {
-        *("ok", "EMPTY", "UNRECOGNIZED_FORMAT", "POISON", "INTERNAL")
+        *("ok", "EMPTY", "UNRECOGNIZED_FORMAT", "poison", "internal")
     }
 
 

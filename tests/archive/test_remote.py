@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,13 @@ def test_a_picture_is_found_again_by_its_url(store: str) -> None:
         picture.read(100)
     with pytest.raises(UnreadableFileError):
         picture_at(f"{store}/gone.jpg").read(1 << 20)
+
+
+def test_a_store_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name of our extra, where we have one."""
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(ConfigurationError, match=r"smart-capture\[s3\]"):
+        Sources(["s3://bucket/a.jpg"])
 
 
 @pytest.mark.parametrize(

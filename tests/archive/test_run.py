@@ -253,7 +253,7 @@ def test_labels_stand_only_of_the_model_that_is_asked() -> None:
 
 
 async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: Path) -> None:
-    """Killed twice: POISON. Past its time: TIMEOUT. Raised: INTERNAL. The others are judged."""
+    """Killed twice: poison. Past its time: timeout. Raised: internal. The others are judged."""
     (folder / "kills.jpg").write_bytes(KILLS)
     (folder / "hangs.jpg").write_bytes(HANGS)
     (folder / "raises.jpg").write_bytes(RAISES)
@@ -261,9 +261,9 @@ async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: 
     async with LocalEngine(pool) as engine:
         await score(ledger, engine, folder)
         rows = rows_of(ledger)
-        assert rows["kills.jpg"]["status"] == "POISON"
-        assert rows["hangs.jpg"]["status"] == "TIMEOUT"
-        assert rows["raises.jpg"]["status"] == "INTERNAL"
+        assert rows["kills.jpg"]["status"] == "poison"
+        assert rows["hangs.jpg"]["status"] == "timeout"
+        assert rows["raises.jpg"]["status"] == "internal"
         assert "ZeroDivisionError" in rows["raises.jpg"]["error"]
         assert [rows[f"{n}.jpg"]["status"] for n in (1, 2, 3)] == ["ok"] * 3
         assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 9}
