@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from capture.errors import UnreadableFileError, UnsupportedFormatError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.images.extras import is_decoder_there_now
+from capture.ledger.rejudging import judgements_of
 from capture.ledger.rows import OK, Row, judged_again
 from capture.measure.measures import MEASURES_VERSION
 
@@ -55,19 +56,48 @@ class Judging:
         """
         if row["status"] != OK:
             return self._of_failure(row)
-        if row["measures_version"] != MEASURES_VERSION:
+        if not self._is_measured(row):
             return None
-        judged_by = (row["engine_version"], row["profile_sha256"])
-        if judged_by != (self.engine_version, self.profile.sha256):
-            if row["width_px"] * row["height_px"] > self.profile.size.max_pixels:
-                return None  # the decoder has to refuse it now
+        if not self._is_judged(row):
             row = judged_again(row, self.profile, self.engine_version)
         return None if self._lacks_labels(row) else row
+
+    def of_standing(self, rows: Sequence[Row]) -> list[Row | None]:
+        """Return of many rows what `of_stored` says of each, judged together.
+
+        Only `STANDING_COLUMNS` of the rows are asked for; a row that is judged again comes
+        back with those and what was decided.
+        """
+        failed = (row["status"] != OK for row in rows)
+        found = [
+            self._of_failure(row) if is_failure else row if self._is_measured(row) else None
+            for row, is_failure in zip(rows, failed, strict=True)
+        ]
+        again = [
+            n
+            for n, row in enumerate(found)
+            if row is not None and row["status"] == OK and not self._is_judged(row)
+        ]
+        judged = judgements_of([rows[n] for n in again], self.profile, self.engine_version)
+        for n, row in zip(again, judged, strict=True):
+            found[n] = row
+        return [None if row is None or self._lacks_labels(row) else row for row in found]
+
+    def _is_measured(self, row: Row) -> bool:
+        """Say whether its measures can be judged; too large a picture the decoder refuses."""
+        if row["measures_version"] != MEASURES_VERSION:
+            return False
+        pixel_count: int = row["width_px"] * row["height_px"]
+        return pixel_count <= self.profile.size.max_pixels
+
+    def _is_judged(self, row: Row) -> bool:
+        judged_by = (row["engine_version"], row["profile_sha256"])
+        return judged_by == (self.engine_version, self.profile.sha256)
 
     def _lacks_labels(self, row: Row) -> bool:
         if not self.classify or row["verdict"] != Verdict.ACCEPT:
             return False
-        return row["labels"] is None or self.model not in (None, row["model"])
+        return row["model"] is None or self.model not in (None, row["model"])
 
     def _of_failure(self, row: Row) -> Row | None:
         if row["engine_version"] != self.engine_version:
@@ -83,4 +113,9 @@ class Judging:
         # Of a profile, a decoder sees only how many pixels it lets through.
         if self.max_pixels_of(row["profile_sha256"]) != self.profile.size.max_pixels:
             return None
-        return row | {"profile": self.profile.name, "profile_sha256": self.profile.sha256}
+        return row | {
+            "reason_codes": "",
+            "reasons": [],
+            "profile": self.profile.name,
+            "profile_sha256": self.profile.sha256,
+        }

@@ -57,11 +57,13 @@ class _Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """A picture that has to be read, with the row it had."""
+class _Found:
+    """What the ledger says of a lookup: rows as they stand here, None for what must be read."""
 
-    listed: _Listed
-    row: Row | None
+    lookup: _Lookup
+    stored: list[Row | None]
+    standing: list[Row | None]
+    reached: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class ArchiveRun:
         self._stopping = asyncio.Event()
         # Beyond one job per worker, as many files lie ready as workers could take next.
         self._reader_count = 2 * engine.worker_count
-        self._open: asyncio.Queue[_Open | None] = asyncio.Queue(self._reader_count)
+        self._open: asyncio.Queue[_Listed | None] = asyncio.Queue(self._reader_count)
         self._rows: asyncio.Queue[tuple[Row, Effort] | None] = asyncio.Queue(BATCH_COUNT)
         self._database = ThreadPoolExecutor(1, "ledger")
         self._readers = ThreadPoolExecutor(self._reader_count + 1, "reader")
@@ -160,40 +162,55 @@ class ArchiveRun:
 
     async def _list(self, pictures: Iterable[Picture | ReadThrough]) -> None:
         lookups = _lookups(pictures)
+        # Rows are written while the next ones are looked up.
+        writing: asyncio.Future[None] | None = None
         while not self._stopping.is_set() and (
-            lookup := await self._in(self._readers, partial(next, lookups, None))
+            found := await self._in(self._readers, partial(self._look_up, lookups))
         ):
-            paths = [item.picture.path for item in lookup.pictures] + lookup.read_through
-            rows = await self._in(self._database, partial(self._ledger.rows_at, paths))
-            reached = [path for path in lookup.read_through if path in rows]
-            if reached:
-                await self._in(self._database, partial(self._ledger.forget, reached))
+            if found.reached:
+                await self._in(self._database, partial(self._ledger.forget, found.reached))
             judged_again = []
-            for item in lookup.pictures:
+            for item, row, judged in zip(
+                found.lookup.pictures, found.stored, found.standing, strict=True
+            ):
                 if self._stopping.is_set():
                     break
-                row = rows.get(item.picture.path)
-                judged = self._of_unchanged(item, row)
                 if judged is None:
-                    await self._open.put(_Open(item, row))
+                    await self._open.put(item)
                 elif judged is row:
                     self._tally.add(judged, Effort.UNCHANGED)
                 else:
                     self._tally.add(judged, Effort.REUSED)
                     judged_again.append(judged)
+            if writing is not None:
+                await writing
+                writing = None
             if judged_again:
                 put = partial(self._ledger.put_judgements, self._run_id, judged_again)
-                await self._in(self._database, put)
+                writing = asyncio.ensure_future(self._in(self._database, put))
             self._on_progress(self._tally)
+        if writing is not None:
+            await writing
         for _ in range(self._reader_count):
             await self._open.put(None)
 
-    def _of_unchanged(self, item: _Listed, row: Row | None) -> Row | None:
-        if row is None or item.stamp is None or item.stamp.mtime_ns is None:
+    def _look_up(self, lookups: Iterator[_Lookup]) -> _Found | None:
+        lookup = next(lookups, None)
+        if lookup is None:
             return None
-        if item.stamp != Stamp(row["size_bytes"], row["mtime_ns"]):
-            return None
-        return self._judging.of_stored(row)
+        paths = [item.picture.path for item in lookup.pictures]
+        rows = self._ledger.standing_at(paths + lookup.read_through)
+        reached = [path for path in lookup.read_through if path in rows]
+        stored = [
+            row if (row := rows.get(path)) is not None and _is_unchanged(item, row) else None
+            for path, item in zip(paths, lookup.pictures, strict=True)
+        ]
+        unchanged = [n for n, row in enumerate(stored) if row is not None]
+        judged = self._judging.of_standing([row for row in stored if row is not None])
+        standing: list[Row | None] = [None] * len(stored)
+        for n, row in zip(unchanged, judged, strict=True):
+            standing[n] = row
+        return _Found(lookup, stored, standing, reached)
 
     async def _judge_open(self) -> None:
         while (item := await self._open.get()) is not None:
@@ -201,8 +218,8 @@ class ArchiveRun:
                 await self._judge(item)
                 self._on_progress(self._tally)
 
-    async def _judge(self, item: _Open) -> None:
-        picture, stamp = item.listed.picture, item.listed.stamp
+    async def _judge(self, item: _Listed) -> None:
+        picture, stamp = item.picture, item.stamp
         where = {
             "path": picture.path,
             "size_bytes": stamp and stamp.size_bytes,
@@ -303,6 +320,13 @@ def _lookups(found: Iterable[Picture | ReadThrough]) -> Iterator[_Lookup]:
             lookup, held_bytes = _Lookup([], []), 0
     if lookup.size:
         yield lookup
+
+
+def _is_unchanged(item: _Listed, row: Row) -> bool:
+    """Say whether what lies there is what the row tells of, as far as a look can tell."""
+    if item.stamp is None or item.stamp.mtime_ns is None:
+        return False
+    return item.stamp == Stamp(row["size_bytes"], row["mtime_ns"])
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from capture.gates.profile import ExposureLimits, Profile
 from capture.gates.verdict import (
@@ -15,6 +15,32 @@ from capture.gates.verdict import (
 from capture.measure.blur import MIN_EDGE_COUNT
 from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
 from capture.measure.status import MissingEvidence
+
+HINTS: Mapping[ReasonCode, str] = {
+    ReasonCode.TOO_SMALL: "send a larger picture: the short edge is {0:.0f} px, {1} needed",
+    ReasonCode.MOTION_BLUR: ("hold still or shorten the exposure: the picture moved {0:.0f} px"),
+    ReasonCode.DEFOCUS_BLUR: (
+        "let the camera focus, or step back: the sharpest part is {0:.1f} px soft"
+    ),
+    ReasonCode.UNDEREXPOSED: "more light or a longer exposure: {0:.1f} stops too dark",
+    ReasonCode.OVEREXPOSED: "less light or a shorter exposure: {0:.1f} stops too bright",
+    ReasonCode.HIGHLIGHTS_CLIPPED: (
+        "expose for the bright parts: {0:.0f} % of the picture holds no detail"
+    ),
+    ReasonCode.SHADOWS_CLIPPED: ("light the dark parts: {0:.0f} % of the picture holds no detail"),
+    ReasonCode.LOW_DYNAMIC_RANGE: (
+        "look for contrast or wipe the lens: dark and bright are {0:.1f} stops apart"
+    ),
+    ReasonCode.NOISY: "add light, so that the camera can use a lower ISO",
+}
+"""What a person can do, by reason; filled in with what was measured, and the limit."""
+
+# A picture below the size limit has said so already, with the limit that applies.
+MISSING_HINTS: Mapping[MissingEvidence, str] = {
+    MissingEvidence.TOO_FEW_EDGES: "point at something with edges: there is nothing to judge",
+    MissingEvidence.TOO_DARK: "add light: it is too dark to judge sharpness",
+}
+"""The same where the blur measure lacked evidence."""
 
 
 def judge(measures: StillMeasures, profile: Profile) -> tuple[Reason, ...]:
@@ -39,6 +65,11 @@ def judge(measures: StillMeasures, profile: Profile) -> tuple[Reason, ...]:
         *_dynamic_range(measures, profile),
         *_noise(measures.noise_sigma, profile),
     ]
+    return by_gravity(reasons)
+
+
+def by_gravity(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Order reasons of one picture: what asks for a retake first, and by scalar within."""
     return tuple(sorted(reasons, key=_gravity))
 
 
@@ -58,15 +89,14 @@ def _size(measures: StillMeasures, profile: Profile) -> Iterator[Reason]:
             value=float(short_edge_px),
             limit=float(limit),
             scalar=scalar_at_least(short_edge_px, limit),
-            hint=f"send a larger picture: the short edge is {short_edge_px} px, {limit} needed",
+            hint=HINTS[ReasonCode.TOO_SMALL].format(short_edge_px, limit),
             leads_to=profile.cannot_assess.leads_to,
         )
 
 
 def _blur(blur: Blur, profile: Profile) -> Iterator[Reason]:
     if blur.missing is not None:
-        # A picture below the size limit has said so already, with the limit that applies.
-        if blur.missing is not MissingEvidence.TOO_SMALL:
+        if blur.missing in MISSING_HINTS:
             yield _missing_blur(blur, blur.missing, profile)
         return
     if blur.probability is None or blur.blur_px_at_reference is None:
@@ -76,38 +106,26 @@ def _blur(blur: Blur, profile: Profile) -> Iterator[Reason]:
     if blur.probability <= limits.max_probability or tolerated:
         return
     moved = blur.kind is BlurKind.MOTION
+    code = ReasonCode.MOTION_BLUR if moved else ReasonCode.DEFOCUS_BLUR
     yield Reason(
-        code=ReasonCode.MOTION_BLUR if moved else ReasonCode.DEFOCUS_BLUR,
+        code=code,
         measure="blur.probability",
         value=blur.probability,
         limit=limits.max_probability,
         scalar=round(100 * (1 - blur.probability) / (1 - limits.max_probability) / 2),
-        hint=_blur_hint(blur, moved),
+        hint=HINTS[code].format(blur.motion_extent_px if moved else blur.blur_px),
         leads_to=Verdict.RETAKE,
     )
 
 
-def _blur_hint(blur: Blur, moved: bool) -> str:
-    if moved:
-        return (
-            f"hold still or shorten the exposure: the picture moved {blur.motion_extent_px:.0f} px"
-        )
-    return f"let the camera focus, or step back: the sharpest part is {blur.blur_px:.1f} px soft"
-
-
 def _missing_blur(blur: Blur, missing: MissingEvidence, profile: Profile) -> Reason:
-    hint = {
-        MissingEvidence.TOO_FEW_EDGES: "point at something with edges: there is nothing to judge",
-        MissingEvidence.TOO_DARK: "add light: it is too dark to judge sharpness",
-        MissingEvidence.TOO_SMALL: "send a larger picture: there are too few pixels to judge",
-    }[missing]
     return Reason(
         code=ReasonCode(missing.value),
         measure="blur.edge_count",
         value=float(blur.edge_count),
         limit=float(MIN_EDGE_COUNT),
         scalar=min(scalar_at_least(blur.edge_count, MIN_EDGE_COUNT), 49),
-        hint=hint,
+        hint=MISSING_HINTS[missing],
         leads_to=profile.cannot_assess.leads_to,
     )
 
@@ -121,7 +139,7 @@ def _exposure(exposure: Exposure, limits: ExposureLimits) -> Iterator[Reason]:
             value=offset_ev,
             limit=limits.min_offset_ev,
             scalar=scalar_at_most(-offset_ev, -limits.min_offset_ev),
-            hint=f"more light or a longer exposure: {-offset_ev:.1f} stops too dark",
+            hint=HINTS[ReasonCode.UNDEREXPOSED].format(-offset_ev),
             leads_to=Verdict.RETAKE,
         )
     if offset_ev is not None and offset_ev > limits.max_offset_ev:
@@ -131,23 +149,21 @@ def _exposure(exposure: Exposure, limits: ExposureLimits) -> Iterator[Reason]:
             value=offset_ev,
             limit=limits.max_offset_ev,
             scalar=scalar_at_most(offset_ev, limits.max_offset_ev),
-            hint=f"less light or a shorter exposure: {offset_ev:.1f} stops too bright",
+            hint=HINTS[ReasonCode.OVEREXPOSED].format(offset_ev),
             leads_to=Verdict.RETAKE,
         )
-    for code, ends, value, limit, hint in (
+    for code, ends, value, limit in (
         (
             ReasonCode.HIGHLIGHTS_CLIPPED,
             "highlight",
             exposure.clipped_highlight_fraction,
             limits.max_clipped_highlight_fraction,
-            "expose for the bright parts",
         ),
         (
             ReasonCode.SHADOWS_CLIPPED,
             "shadow",
             exposure.clipped_shadow_fraction,
             limits.max_clipped_shadow_fraction,
-            "light the dark parts",
         ),
     ):
         if value > limit:
@@ -157,7 +173,7 @@ def _exposure(exposure: Exposure, limits: ExposureLimits) -> Iterator[Reason]:
                 value=value,
                 limit=limit,
                 scalar=scalar_at_most(value, limit),
-                hint=f"{hint}: {100 * value:.0f} % of the picture holds no detail",
+                hint=HINTS[code].format(100 * value),
                 leads_to=Verdict.RETAKE,
             )
 
@@ -176,7 +192,7 @@ def _dynamic_range(measures: StillMeasures, profile: Profile) -> Iterator[Reason
         value=stops,
         limit=limit,
         scalar=scalar_at_least(stops, limit),
-        hint=f"look for contrast or wipe the lens: dark and bright are {stops:.1f} stops apart",
+        hint=HINTS[ReasonCode.LOW_DYNAMIC_RANGE].format(stops),
         leads_to=profile.cannot_assess.leads_to if is_flat else Verdict.RETAKE,
     )
 
@@ -190,6 +206,6 @@ def _noise(noise_sigma: float | None, profile: Profile) -> Iterator[Reason]:
             value=noise_sigma,
             limit=limit,
             scalar=scalar_at_most(noise_sigma, limit),
-            hint="add light, so that the camera can use a lower ISO",
+            hint=HINTS[ReasonCode.NOISY],
             leads_to=Verdict.RETAKE,
         )

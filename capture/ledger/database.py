@@ -117,5 +117,4 @@ def named_errors() -> Iterator[None]:
         raise LedgerError(f"ledger: {cause}") from error
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

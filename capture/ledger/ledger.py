@@ -17,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Select,
     bindparam,
+    case,
     delete,
     func,
     select,
@@ -25,27 +26,38 @@ from sqlalchemy import (
 
 from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
+from capture.gates.verdict import Verdict
 from capture.ledger import labels
 from capture.ledger.database import connect, named_errors, upsert
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
-from capture.ledger.rows import JUDGED_COLUMNS, Row
+from capture.ledger.rejudging import STANDING_COLUMNS
+from capture.ledger.rows import JUDGED_COLUMNS, LABEL_COLUMNS, Row
 from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, profiles, runs
 
 # Asked for every picture: building it anew would cost more than the answer.
-_AT_PATHS = select(assessments).where(assessments.c.path.in_(bindparam("paths", expanding=True)))
+_IS_AT_PATHS = assessments.c.path.in_(bindparam("paths", expanding=True))
+_AT_PATHS = select(assessments).where(_IS_AT_PATHS)
+_STANDING_AT_PATHS = select(*(assessments.c[name] for name in STANDING_COLUMNS)).where(_IS_AT_PATHS)
 _SAME_BYTES = (
     select(assessments)
     .where(assessments.c.sha256 == bindparam("sha256"))
     .order_by(assessments.c.path)
     .limit(8)
 )
+
+
+def _where_accepted(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((bindparam("verdict") == Verdict.ACCEPT.value, column))
+
+
 _JUDGE = (
     update(assessments)
     .where(assessments.c.path == bindparam("at_path"))
     .values({name: bindparam(name) for name in (*JUDGED_COLUMNS, "run_id")})
+    .values({name: _where_accepted(assessments.c[name]) for name in LABEL_COLUMNS})
 )
 
 
@@ -140,7 +152,9 @@ class Ledger:
         run_id : int
             The run that judged them again.
         rows : sequence of Row
-            Rows whose measures are as in the ledger, each path once.
+            Rows whose measures are as in the ledger, each path once; of their columns only
+            those that a profile decides are asked for. Labels stay where a picture is
+            accepted.
         """
         with self._write() as connection:
             judgements = [
@@ -166,6 +180,12 @@ class Ledger:
         with self._read() as connection:
             found = connection.execute(_AT_PATHS, {"paths": paths})
             return {row["path"]: row for row in _as_rows(found)}
+
+    def standing_at(self, paths: Sequence[str]) -> dict[str, Row]:
+        """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
+        with self._read() as connection:
+            found = connection.execute(_STANDING_AT_PATHS, {"paths": paths})
+            return {values[0]: dict(zip(STANDING_COLUMNS, values, strict=True)) for values in found}
 
     def rows_with_sha256(self, sha256: str) -> list[Row]:
         """Return the rows of the same bytes, wherever they lie, sorted by path."""

@@ -29,11 +29,11 @@ _EMPTY: Row = {column.name: None for column in assessments.columns} | {
     "reason_codes": "",
     "reasons": [],
 }
-_LABEL_COLUMNS = ("labels", "model", "tier", "tier_reason")
+LABEL_COLUMNS = ("labels", "model", "tier", "tier_reason")
+"""What the classifier says of accepted pictures, and of those only."""
 
 JUDGED_COLUMNS = (
     *("verdict", "reason_codes", "reasons", "engine_version", "profile", "profile_sha256"),
-    *_LABEL_COLUMNS,
 )
 """What may change when stored measures are judged by another profile or a newer engine."""
 
@@ -125,7 +125,7 @@ def judged_again(row: Row, profile: Profile, engine_version: str) -> Row:
     }
     judged |= _reasons([reason_record_of(reason) for reason in reasons])
     if verdict is not Verdict.ACCEPT:
-        judged |= dict.fromkeys(_LABEL_COLUMNS)
+        judged |= dict.fromkeys(LABEL_COLUMNS)
     return judged
 
 
