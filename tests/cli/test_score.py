@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -84,9 +85,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
-    """The rows of a run by one worker that nothing happened to."""
+    """The rows of a run by one worker that nothing happened to, and that was told to be quiet."""
     ledger = tmp_path_factory.mktemp("whole") / "run.db"
-    assert run("score", photos, "--ledger", ledger, "--workers", "1", "--quiet").returncode == 1
+    done = run("score", photos, "--ledger", ledger, "--workers", "1", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
     return rows_of(ledger)
 
 
@@ -135,6 +137,26 @@ def test_a_ledger_and_its_log_copied_in_flight_go_on(
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert run("score", photos, "--ledger", copy).returncode == 1
     assert [row[:-1] for row in rows_of(copy)] == [row[:-1] for row in whole]
+
+
+def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
+    photos: Path, whole: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    """One line that says how to go on; with room again, the same command does."""
+    ledger = tmp_path / "run.db"
+    limit = (150 << 10, 150 << 10)  # bytes that any file may grow to
+    stopped = subprocess.run(
+        command("score", photos, "--ledger", ledger, "--workers", "1"),
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )
+    assert stopped.returncode == 2
+    assert stopped.stderr.strip().endswith(b"the same command goes on from there")
+    assert b"Traceback" not in stopped.stderr
+    assert 0 < count_of(ledger) < len(whole)
+    assert run("score", photos, "--ledger", ledger).returncode == 1
+    assert rows_of(ledger) == whole
 
 
 def test_numbers_are_those_of_assess(photos: Path, whole: list[tuple[Any, ...]]) -> None:
