@@ -144,7 +144,7 @@ def _never() -> Service:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench-serve", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"any of {', '.join((*CONTEST, *OWN))}")
-    parser.add_argument("--duration-s", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--duration-s", type=float, default=4.0, help="of each measurement")
     parser.add_argument(
         "--peers", default="all", help=f"all, none, or some of {_names()}, by commas"
     )

@@ -13,6 +13,8 @@ from tests.benchmarks.serve.bench import CORE_COUNT, DEADLINE_S, Bench, Row
 from tests.benchmarks.serve.contest import FACTORS, SETTLE_TIMEOUT_S, Standing
 from tests.benchmarks.serve.load import RUN_IN_S, Seen
 
+_QUIET_LOAD = 0.5
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -126,12 +128,13 @@ def sheet_of_servers(standings: Sequence[Standing]) -> Sheet:
 
 def said_before(accepted: Sequence[bytes], bench: Bench, load_average: float) -> str:
     """Return what was run, and on what."""
+    busy = " It was busy with other things, so that only the ratios say something."
     mean_kib = statistics.mean(map(len, accepted)) / 1024
     return (
         f"{CORE_COUNT} workers each, on {os.cpu_count()} cores shared with the load generator; "
         f"{len(accepted)} accepted 720p pictures of {mean_kib:.0f} KiB; {bench.duration_s:g} s "
         f"for each measurement; load average of the machine before the start "
-        f"{load_average:.1f}."
+        f"{load_average:.1f}.{busy if load_average > _QUIET_LOAD else ''}"
     )
 
 
