@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from capture.archive.commits import RowWriter
 from capture.archive.engines import Engine
 from capture.archive.judging import Judging
-from capture.archive.pictures import HeldMember, Picture, ReadThrough, Stamp
+from capture.archive.lookups import Listed, look_up
+from capture.archive.pictures import Picture, ReadThrough
 from capture.archive.tally import Effort, Tally
 from capture.assessment import Assessment
 from capture.errors import ImageError, UnreadableFileError
@@ -28,42 +29,8 @@ from capture.ledger.rows import Row, row_of, row_of_unjudged
 from capture.worker import Answer, StillJob, Unjudged
 
 MAX_FILE_BYTES = 512 << 20
-LOOKUP_COUNT = 256
-MAX_HELD_BYTES = 32 << 20
-BATCH_COUNT = 64
-BATCH_S = 1.0
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A picture with what a look at it says; no stamp where it cannot be reached."""
-
-    picture: Picture
-    stamp: Stamp | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Lookup:
-    """What is asked of the ledger at once: pictures, and where some of them lay."""
-
-    pictures: list[_Listed]
-    read_through: list[str]
-
-    @property
-    def size(self) -> int:
-        return len(self.pictures) + len(self.read_through)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the ledger says of a lookup: rows as they stand here, None for what must be read."""
-
-    lookup: _Lookup
-    stored: list[Row | None]
-    standing: list[Row | None]
-    reached: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +77,10 @@ class ArchiveRun:
         self._stopping = asyncio.Event()
         # Beyond one job per worker, as many files lie ready as workers could take next.
         self._reader_count = 2 * engine.worker_count
-        self._open: asyncio.Queue[_Listed | None] = asyncio.Queue(self._reader_count)
-        self._rows: asyncio.Queue[tuple[Row, Effort] | None] = asyncio.Queue(BATCH_COUNT)
+        self._open: asyncio.Queue[Listed | None] = asyncio.Queue(self._reader_count)
         self._database = ThreadPoolExecutor(1, "ledger")
         self._readers = ThreadPoolExecutor(self._reader_count + 1, "reader")
+        self._writer = RowWriter(ledger, run_id, partial(self._in, self._database))
 
     def stop(self) -> None:
         """End soon: judge and commit what is in hand, take nothing new."""
@@ -147,12 +114,12 @@ class ArchiveRun:
         """
         try:
             async with asyncio.TaskGroup() as writing:
-                writing.create_task(self._commit_rows())
+                writing.create_task(self._writer.commit_all())
                 async with asyncio.TaskGroup() as judging:
                     judging.create_task(self._list(pictures))
                     for _ in range(self._reader_count):
                         judging.create_task(self._judge_open())
-                await self._rows.put(None)
+                await self._writer.end()
         except BaseExceptionGroup as group:
             raise _first_of(group) from None
         finally:
@@ -161,18 +128,16 @@ class ArchiveRun:
         return self._tally
 
     async def _list(self, pictures: Iterable[Picture | ReadThrough]) -> None:
-        lookups = _lookups(pictures)
+        lookups = look_up(pictures, self._ledger, self._judging)
         # Rows are written while the next ones are looked up.
         writing: asyncio.Future[None] | None = None
         while not self._stopping.is_set() and (
-            found := await self._in(self._readers, partial(self._look_up, lookups))
+            found := await self._in(self._readers, partial(next, lookups, None))
         ):
             if found.reached:
                 await self._in(self._database, partial(self._ledger.forget, found.reached))
             judged_again = []
-            for item, row, judged in zip(
-                found.lookup.pictures, found.stored, found.standing, strict=True
-            ):
+            for item, row, judged in zip(found.pictures, found.stored, found.standing, strict=True):
                 if self._stopping.is_set():
                     break
                 if judged is None:
@@ -194,31 +159,13 @@ class ArchiveRun:
         for _ in range(self._reader_count):
             await self._open.put(None)
 
-    def _look_up(self, lookups: Iterator[_Lookup]) -> _Found | None:
-        lookup = next(lookups, None)
-        if lookup is None:
-            return None
-        paths = [item.picture.path for item in lookup.pictures]
-        rows = self._ledger.standing_at(paths + lookup.read_through)
-        reached = [path for path in lookup.read_through if path in rows]
-        stored = [
-            row if (row := rows.get(path)) is not None and _is_unchanged(item, row) else None
-            for path, item in zip(paths, lookup.pictures, strict=True)
-        ]
-        unchanged = [n for n, row in enumerate(stored) if row is not None]
-        judged = self._judging.of_standing([row for row in stored if row is not None])
-        standing: list[Row | None] = [None] * len(stored)
-        for n, row in zip(unchanged, judged, strict=True):
-            standing[n] = row
-        return _Found(lookup, stored, standing, reached)
-
     async def _judge_open(self) -> None:
         while (item := await self._open.get()) is not None:
             if not self._stopping.is_set():
                 await self._judge(item)
                 self._on_progress(self._tally)
 
-    async def _judge(self, item: _Listed) -> None:
+    async def _judge(self, item: Listed) -> None:
         picture, stamp = item.picture, item.stamp
         where = {
             "path": picture.path,
@@ -262,71 +209,10 @@ class ArchiveRun:
 
     async def _settle(self, row: Row, effort: Effort) -> None:
         self._tally.add(row, effort)
-        await self._rows.put((row, effort))
-
-    async def _commit_rows(self) -> None:
-        more = True
-        while more:
-            batch: dict[str, tuple[Row, Effort]] = {}
-            more = await self._fill(batch)
-            efforts = [effort for _, effort in batch.values()]
-            put = partial(
-                self._ledger.put,
-                self._run_id,
-                [row for row, _ in batch.values()],
-                scored_count=efforts.count(Effort.SCORED),
-                reused_count=efforts.count(Effort.REUSED),
-            )
-            if batch:
-                await self._in(self._database, put)
-
-    async def _fill(self, batch: dict[str, tuple[Row, Effort]]) -> bool:
-        """Wait for rows until there are enough or they get old; False after the last."""
-        ends_at: float | None = None
-        while len(batch) < BATCH_COUNT:
-            try:
-                timeout_s = None if ends_at is None else max(0.0, ends_at - time.monotonic())
-                async with asyncio.timeout(timeout_s):
-                    item = await self._rows.get()
-            except TimeoutError:
-                return True
-            if item is None:
-                return False
-            batch[item[0]["path"]] = item
-            ends_at = ends_at or time.monotonic() + BATCH_S
-        return True
+        await self._writer.put(row, effort)
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
-
-
-def _lookups(found: Iterable[Picture | ReadThrough]) -> Iterator[_Lookup]:
-    """Look at pictures, and cut them into lists for one lookup each, in bounded memory."""
-    lookup = _Lookup([], [])
-    held_bytes = 0
-    for picture in found:
-        if isinstance(picture, ReadThrough):
-            lookup.read_through.append(picture.path)
-        else:
-            try:
-                stamp = picture.stamp()
-            except UnreadableFileError:
-                stamp = None  # reading it will say why
-            lookup.pictures.append(_Listed(picture, stamp))
-        if isinstance(picture, HeldMember):
-            held_bytes += len(picture.data)
-        if lookup.size == LOOKUP_COUNT or held_bytes > MAX_HELD_BYTES:
-            yield lookup
-            lookup, held_bytes = _Lookup([], []), 0
-    if lookup.size:
-        yield lookup
-
-
-def _is_unchanged(item: _Listed, row: Row) -> bool:
-    """Say whether what lies there is what the row tells of, as far as a look can tell."""
-    if item.stamp is None or item.stamp.mtime_ns is None:
-        return False
-    return item.stamp == Stamp(row["size_bytes"], row["mtime_ns"])
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
