@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import capture.v1
 from capture.gates.verdict import ReasonCode, Verdict
 from capture.v1 import assessment_pb2
+from capture.wire.presence import number_of
 from tests.wire import ROOT, generate
 
 
@@ -39,3 +42,13 @@ def test_every_verdict_and_reason_has_its_number_on_the_wire() -> None:
         for name in assessment_pb2.ReasonCode.DESCRIPTOR.values_by_name
     }
     assert reasons - {"UNSPECIFIED"} == {code.value for code in ReasonCode}
+
+
+def test_a_number_that_was_not_set_is_not_zero() -> None:
+    """And one that was set to 0 is."""
+    message = assessment_pb2.Blur()
+    assert number_of(message, "blur_px") is None
+    message.blur_px = 0.0
+    assert number_of(message, "blur_px") == 0.0
+    with pytest.raises(ValueError, match="blur_pixels"):
+        number_of(message, "blur_pixels")

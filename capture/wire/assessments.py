@@ -17,6 +17,7 @@ from capture.wire.enums import (
     REASON_CODES,
     VERDICTS,
 )
+from capture.wire.presence import number_of
 from inference.prediction import Label, Prediction
 
 
@@ -73,7 +74,7 @@ def assessment_from_wire(message: assessment_pb2.Assessment) -> Assessment:
             height_px=message.height_px,
             blur=_blur_from_wire(message.blur),
             exposure=_exposure_from_wire(message.exposure),
-            noise_sigma=message.noise_sigma if message.HasField("noise_sigma") else None,
+            noise_sigma=number_of(message, "noise_sigma"),
         ),
         reasons=tuple(_reason_from_wire(reason) for reason in message.reasons),
         prediction=_prediction_from_wire(message) if classified else None,
@@ -132,14 +133,12 @@ def _blur_to_wire(blur: Blur) -> assessment_pb2.Blur:
 def _blur_from_wire(message: assessment_pb2.Blur) -> Blur:
     return Blur(
         missing=MISSING_EVIDENCE.from_wire(message.missing),
-        probability=message.probability if message.HasField("probability") else None,
+        probability=number_of(message, "probability"),
         kind=BLUR_KINDS.from_wire(message.kind),
-        blur_px=message.blur_px if message.HasField("blur_px") else None,
-        blur_px_at_reference=(
-            message.blur_px_at_reference if message.HasField("blur_px_at_reference") else None
-        ),
-        motion_extent_px=message.motion_extent_px if message.HasField("motion_extent_px") else None,
-        motion_angle_deg=message.motion_angle_deg if message.HasField("motion_angle_deg") else None,
+        blur_px=number_of(message, "blur_px"),
+        blur_px_at_reference=number_of(message, "blur_px_at_reference"),
+        motion_extent_px=number_of(message, "motion_extent_px"),
+        motion_angle_deg=number_of(message, "motion_angle_deg"),
         edge_count=message.edge_count,
     )
 
@@ -160,7 +159,7 @@ def _exposure_to_wire(exposure: Exposure) -> assessment_pb2.Exposure:
 def _exposure_from_wire(message: assessment_pb2.Exposure) -> Exposure:
     return Exposure(
         missing=MISSING_EVIDENCE.from_wire(message.missing),
-        offset_ev=message.offset_ev if message.HasField("offset_ev") else None,
+        offset_ev=number_of(message, "offset_ev"),
         clipped_highlight_fraction=message.clipped_highlight_fraction,
         clipped_shadow_fraction=message.clipped_shadow_fraction,
         largest_clipped_highlight_fraction=message.largest_clipped_highlight_fraction,

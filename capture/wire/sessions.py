@@ -8,6 +8,7 @@ from capture.measure.gyro import GyroSample
 from capture.session import ConvergenceState, PreviewFrame, SessionConfig
 from capture.v1 import session_pb2
 from capture.wire.enums import CONVERGENCE_STATES, HINT_CODES, MOTION_SOURCES, STABILITY_STATES
+from capture.wire.presence import number_of
 
 
 def config_from_wire(message: session_pb2.SessionConfig) -> SessionConfig:
@@ -130,18 +131,16 @@ def stability_from_wire(message: session_pb2.StabilityUpdate) -> Stability:
         captured_at_ms=message.captured_at_ms,
         state=STABILITY_STATES.require(message.state),
         ready=message.ready,
-        predicted_blur_px=(
-            message.predicted_blur_px if message.HasField("predicted_blur_px") else None
-        ),
+        predicted_blur_px=number_of(message, "predicted_blur_px"),
         max_predicted_blur_px=message.max_predicted_blur_px,
-        speed_px_s=message.speed_px_s if message.HasField("speed_px_s") else None,
+        speed_px_s=number_of(message, "speed_px_s"),
         source=MOTION_SOURCES.require(message.source),
         confidence=message.confidence,
         calm_ms=message.calm_ms,
         hint_code=HINT_CODES.require(message.hint_code),
         hint=message.hint,
-        dx_px=message.dx_px if message.HasField("dx_px") else None,
-        dy_px=message.dy_px if message.HasField("dy_px") else None,
+        dx_px=number_of(message, "dx_px"),
+        dy_px=number_of(message, "dy_px"),
         inlier_count=message.inlier_count,
         best_preview_id=message.best_preview_id,
         retake_count=message.retake_count,
