@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 
 from capture.assessment import Assessment
 from capture.client.answers import read_assessment
 from capture.client.errors import JudgementFailedError, error_of
+from capture.client.exchange import StreamCall, exchange
 from capture.client.patience import Patience
 from capture.client.pictures import Picture, encoded_image
 from capture.errors import SmartCaptureError
@@ -156,19 +157,15 @@ class Pipeline:
                 self._to_send.put_nowait(name)
 
     async def _once(self, patience: Patience) -> None:
-        call = self._stub.AssessImages()
-        writer = asyncio.create_task(self._write(call))
-        try:
-            while isinstance(response := await call.read(), smart_capture_pb2.AssessImagesResponse):
-                patience.connected()
-                self._receive(response)
-        finally:
-            writer.cancel()
-            # A write fails when the stream does; the status says why, not the write.
-            await asyncio.gather(writer, return_exceptions=True)
-            call.cancel()
+        await exchange(
+            self._stub.AssessImages(),
+            smart_capture_pb2.AssessImagesResponse,
+            patience,
+            write=self._write,
+            receive=self._receive,
+        )
 
-    async def _write(self, call: grpc.aio.StreamStreamCall[Any, Any]) -> None:
+    async def _write(self, call: StreamCall) -> None:
         while (name := await self._to_send.get()) is not None:
             await call.write(self._unanswered[name])
         await call.done_writing()

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -21,6 +21,7 @@ from capture.client.events import (
     StillFailed,
     StillJudged,
 )
+from capture.client.exchange import StreamCall, exchange
 from capture.client.outbox import Outbox
 from capture.client.patience import Patience
 from capture.gates.stability import Stability
@@ -93,19 +94,15 @@ class Stream:
 
     async def _once(self, patience: Patience) -> None:
         self._started.clear()
-        call = self._stub.Capture()
-        writer = asyncio.create_task(self._write(call))
-        try:
-            while isinstance(response := await call.read(), session_pb2.CaptureResponse):
-                patience.connected()
-                self._receive(response)
-        finally:
-            writer.cancel()
-            # A write fails when the stream does; the status says why, not the write.
-            await asyncio.gather(writer, return_exceptions=True)
-            call.cancel()
+        await exchange(
+            self._stub.Capture(),
+            session_pb2.CaptureResponse,
+            patience,
+            write=self._write,
+            receive=self._receive,
+        )
 
-    async def _write(self, call: grpc.aio.StreamStreamCall[Any, Any]) -> None:
+    async def _write(self, call: StreamCall) -> None:
         await call.write(session_pb2.CaptureRequest(config=config_to_wire(self._config)))
         # A session that is refused would overtake what is written after it.
         await self._started.wait()
