@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     memory_limit_mb: int = Field(
         4096, ge=512, description="memory of its own that a worker may use, in MiB"
     )
+    quarantine_folder: Path | None = Field(
+        None, description="where the server keeps pictures that ended two workers; empty: nowhere"
+    )
     max_queue_length: int = Field(64, ge=1, description="jobs that may wait for a worker")
     default_profile: str = Field("default", description="profile name, or path of a TOML file")
     classify: bool = Field(True, description="say what is in the pictures that are accepted")

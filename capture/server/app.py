@@ -27,6 +27,7 @@ from capture.server.dispatch import Dispatcher
 from capture.server.health import Readiness
 from capture.server.metrics import Metrics
 from capture.server.models import ModelSwitch
+from capture.server.quarantine import Quarantine
 from capture.server.resume import SessionShelf, open_session_file
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
@@ -127,7 +128,9 @@ class Server:
         limits = AdmissionLimits(max_waiting_count=settings.max_queue_length)
         tracing = self._tracing
         new_dispatcher = Dispatcher if tracing is None else tracing.dispatcher
-        dispatcher = new_dispatcher(self.pool, limits, self.metrics)
+        folder = settings.quarantine_folder
+        runner = self.pool if folder is None else Quarantine(self.pool, folder)
+        dispatcher = new_dispatcher(runner, limits, self.metrics)
         service = SmartCaptureService(
             dispatcher,
             profiles,
