@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    literal_column,
     select,
     update,
 )
@@ -28,7 +29,7 @@ from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.ledger import labels
-from capture.ledger.database import connect, named_errors, upsert
+from capture.ledger.database import as_json, connect, execute_plain, named_errors, upsert
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
@@ -50,7 +51,8 @@ _SAME_BYTES = (
 
 
 def _where_accepted(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((bindparam("verdict") == Verdict.ACCEPT.value, column))
+    is_accepted = bindparam("verdict") == literal_column(f"'{Verdict.ACCEPT.value}'")
+    return case((is_accepted, column))
 
 
 _JUDGE = (
@@ -158,11 +160,10 @@ class Ledger:
         """
         with self._write() as connection:
             judgements = [
-                {name: row[name] for name in JUDGED_COLUMNS}
-                | {"run_id": run_id, "at_path": row["path"]}
+                row | {"run_id": run_id, "at_path": row["path"], "reasons": as_json(row["reasons"])}
                 for row in sorted(rows, key=itemgetter("path"))
             ]
-            connection.execute(_JUDGE, judgements)
+            execute_plain(connection, _JUDGE, judgements)
             count(connection, run_id, scored_count=0, reused_count=len(rows))
 
     def forget(self, paths: Sequence[str]) -> None:
