@@ -66,6 +66,8 @@ def result_of(process: subprocess.Popen[bytes]) -> Seen:
     try:
         output = process.communicate(timeout=_LONGEST_S)[0]
     except subprocess.TimeoutExpired:
+        raise LoadError("the load generator does not end") from None
+    finally:
         process.kill()
     if process.wait():
         raise LoadError("the load generator failed")
