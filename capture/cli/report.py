@@ -19,7 +19,7 @@ from capture.gates.profile import GroupLimits, load_profile
 from capture.ledger.database import name_of
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.review.figures import Gallery
-from capture.review.findings import gather
+from capture.review.gathering import gather
 from capture.review.groups import Grouping, PictureGroup
 from capture.review.page import write_page
 from capture.review.thumbnails import thumbnails_of

@@ -11,7 +11,7 @@ import pytest
 from capture.errors import LedgerError
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.ledger.rows import Row
-from capture.review.findings import gather
+from capture.review.gathering import gather
 from tests.ledger.postgres import postgres_server
 from tests.ledger.test_labels import label
 from tests.ledger.test_migrations import CAPTURE_COLUMNS

@@ -8,7 +8,8 @@ import pytest
 
 from capture.errors import LedgerError
 from capture.ledger.ledger import open_ledger
-from capture.review.findings import Findings, gather
+from capture.review.findings import Findings
+from capture.review.gathering import gather
 from tests.review.ledgers import filled
 
 

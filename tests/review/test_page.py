@@ -12,7 +12,7 @@ import pytest
 from capture.archive.containers import address_of
 from capture.gates.verdict import ReasonCode
 from capture.review.figures import Gallery
-from capture.review.findings import gather
+from capture.review.gathering import gather
 from capture.review.groups import Grouping, PictureGroup
 from capture.review.page import REASON_WORDS, write_page
 from tests.review.ledgers import filled, judged, measures
