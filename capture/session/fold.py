@@ -21,14 +21,13 @@ from capture.gates.stability import (
     Stability,
     StabilityState,
     SteadinessState,
-    SteadinessTerms,
 )
 from capture.gates.verdict import Verdict
 from capture.measure.gyro import GyroSample, GyroTrack
 from capture.measure.motion import Motion, PreviewMeasures, PreviewPlane
 from capture.measure.movement import MovementHistory, Reading
-from capture.measure.shutter import Optics
-from capture.session.camera import DEFAULT_EXPOSURE_TIME_S, PreviewFrame, SessionConfig
+from capture.session.camera import PreviewFrame, SessionConfig
+from capture.session.view import View
 
 MAX_GAP_MS = 1500.0
 """Longest time between two previews over which anything is known of the movement."""
@@ -171,7 +170,7 @@ class Session:
     def _go_on(
         self, frame: PreviewFrame, measures: PreviewMeasures, interval_ms: float
     ) -> tuple[Session, Stability]:
-        view = self._view(frame, measures.plane)
+        view = View.of(self.config, self.profile, frame, measures.plane)
         history, gyro, reading = self._history.observe(
             measures.motion,
             measures.plane.source_width_px,
@@ -210,7 +209,7 @@ class Session:
         reading: Reading | None,
     ) -> tuple[Session, Stability]:
         """Keep what the next frame needs, and put the state into words."""
-        view = self._view(frame, measures.plane)
+        view = View.of(self.config, self.profile, frame, measures.plane)
         state, calm_ms = self._steadiness.state, self._steadiness.calm_ms
         blur_px = None if reading is None else view.blur_px(reading.predicted_speed)
         best = self._best.observe(
@@ -272,22 +271,6 @@ class Session:
         )
         return replace(self, _late_ms=self._late_with(frame)), stability
 
-    def _view(self, frame: PreviewFrame, plane: PreviewPlane) -> View:
-        still_width_px = self.config.still_width_px or plane.source_width_px
-        aspect = plane.source_height_px / plane.source_width_px
-        return View(
-            still_width_px=still_width_px,
-            exposure_time_s=frame.exposure_time_s
-            or self.config.exposure_time_s
-            or DEFAULT_EXPOSURE_TIME_S,
-            optics=Optics(
-                focal_widths=self.config.focal_length_px / still_width_px,
-                rolling_shutter_ms=self.config.rolling_shutter_ms,
-                aspect=aspect,
-            ),
-            terms=SteadinessTerms.at(self.profile.steadiness, still_width_px * max(1.0, aspect)),
-        )
-
     def _interval_ms(self, frame: PreviewFrame) -> float | None:
         """Return the time since the frame before; infinite for a cut, None for a late frame."""
         if self._newest_ms is None:
@@ -305,32 +288,6 @@ class Session:
         if self._newest_ms is None or at_ms > self._newest_ms - MIN_INTERVAL_MS:
             return self._late_ms  # the newest once more is not late
         return (*(late for late in self._late_ms if late <= at_ms - MIN_INTERVAL_MS), at_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How one preview stands to the still to come.
-
-    Attributes
-    ----------
-    still_width_px : int
-        Width of the still.
-    exposure_time_s : float
-        Of the still.
-    optics : Optics
-        What turns angles into widths.
-    terms : SteadinessTerms
-        What the profile asks for, in pixels of the still.
-    """
-
-    still_width_px: int
-    exposure_time_s: float
-    optics: Optics
-    terms: SteadinessTerms
-
-    def blur_px(self, speed: float) -> float:
-        """Turn a speed in widths per second into the extent of the blur in the still."""
-        return speed * self.still_width_px * self.exposure_time_s
 
 
 def _stayed(measures: PreviewMeasures) -> bool:
