@@ -52,8 +52,8 @@ class LanePool:
     Each worker holds one job at a time; the others wait in order. When a worker dies its
     job is sent once more, to any worker, ahead of those that wait; a job that has ended
     two workers is refused, whoever killed them: a crash, the kernel for want of memory and a
-    SIGKILL by hand look alike from here. A worker whose job runs past its limit is killed. In each case
-    another worker takes the place at once, while the other lanes go on.
+    SIGKILL by hand look alike from here. A worker whose job runs past its limit is killed. In
+    each case another worker takes the place at once, while the other lanes go on.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from importlib import resources
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -26,25 +26,12 @@ if TYPE_CHECKING:
 DEFAULT_TARGET = "localhost:50051"
 
 # gRPC's own retries wait as long as the server's pushback says (proposal A6).
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{"service": "capture.v1.SmartCapture", "method": "AssessImage"}],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "5s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-            },
-        }
-    ]
-}
+_SERVICE_CONFIG = (resources.files("capture.client") / "service_config.json").read_text("utf-8")
 _MESSAGE_BYTES = MAX_IMAGE_BYTES + (1 << 20)
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", _MESSAGE_BYTES),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.service_config", _SERVICE_CONFIG),
     # A line that went dead says nothing: ask, so that a session can come back over another.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import resources
 
 import grpc
 import grpc.aio
@@ -160,22 +160,7 @@ async def test_a_second_sigterm_ends_it_at_once(good: bytes) -> None:
         assert await server.ended() == 1
 
 
-RETRY_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [{"service": "capture.v1.SmartCapture"}],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.05s",
-                    "maxBackoff": "0.5s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
+SERVICE_CONFIG = (resources.files("capture.client") / "service_config.json").read_text()
 """A call that crosses the server's goodbye on the wire was never seen by it: send it again."""
 
 
@@ -186,7 +171,7 @@ async def test_a_new_server_takes_over_the_port_without_a_failed_call(burst: lis
 
     async def client(port: int) -> None:
         nonlocal answered_count
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", RETRY_CONFIG)]
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", SERVICE_CONFIG)]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
             while not is_over:
                 await SmartCaptureStub(channel).AssessImage(request)
