@@ -137,13 +137,14 @@ def _count_clipped(
     for top in range(0, height_px, row_count):
         rows = slice(top, top + row_count)
         # Where all channels are dark, luma is: this spares taking most strips apart.
-        dark = luma is None or luma[rows].min() <= SHADOW_LEVEL
+        dark = luma is None or cv2.minMaxLoc(luma[rows])[0] <= SHADOW_LEVEL
         if not dark and channels[rows].max() < HIGHLIGHT_LEVEL:
             continue
         level = _brightest_channel(channels[rows])
-        if cv2.minMaxLoc(level)[1] >= HIGHLIGHT_LEVEL:
+        darkest, brightest, _, _ = cv2.minMaxLoc(level)
+        if brightest >= HIGHLIGHT_LEVEL:
             highlight_count += cv2.countNonZero(_at_least(level, HIGHLIGHT_LEVEL))
-        if dark:
+        if darkest <= SHADOW_LEVEL:
             shadow_count += cv2.countNonZero(_at_most(level, SHADOW_LEVEL))
     if highlight_count == shadow_count == 0:
         return _Clipped(0.0, 0.0), _Clipped(0.0, 0.0)
