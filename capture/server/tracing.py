@@ -13,7 +13,8 @@ one no call pays for it. The spans of a call::
                 `-- classify
 
 A preview is a trace of its own with a link to its session: a session has thousands of them,
-and a sampler must be able to choose among them.
+and a sampler must be able to choose among them. The seven spans of a picture cost the front
+about 0.35 ms of CPU, export included; of a picture that is not sampled, 0.02 ms.
 """
 
 from __future__ import annotations
