@@ -12,6 +12,9 @@
     `-- ServerError                   the server, or the way to it
         |-- ServerUnreachableError        no answer from there
         |-- AnswerTooLateError            the deadline passed
+        |-- UnknownModelError             it has no such model
+        |-- ModelRefusedError             it does not serve that model; says why
+        |   `-- ModelNotVerifiedError         it answers differently on that CPU
         `-- JudgementFailedError          it tried, and failed; carries its code
 """
 
@@ -50,6 +53,18 @@ class ServerUnreachableError(ServerError):
 
 class AnswerTooLateError(ServerError):
     """The deadline passed before the answer came."""
+
+
+class UnknownModelError(ServerError):
+    """The server has no such model, or none was active before."""
+
+
+class ModelRefusedError(ServerError):
+    """The server does not serve that model; the one of before goes on."""
+
+
+class ModelNotVerifiedError(ModelRefusedError):
+    """A quantized tier of that model answers differently on the CPU of the server."""
 
 
 class JudgementFailedError(ServerError):
@@ -142,4 +157,7 @@ _KINDS: dict[str, type[SmartCaptureError]] = {
     "UNAUTHENTICATED": UnauthenticatedError,
     "PERMISSION_DENIED": PermissionDeniedError,
     "IDLE": IdleTimeoutError,
+    "UNKNOWN_MODEL": UnknownModelError,
+    "MODEL_REFUSED": ModelRefusedError,
+    "MODEL_NOT_VERIFIED": ModelNotVerifiedError,
 }

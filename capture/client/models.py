@@ -78,8 +78,8 @@ class AsyncModelAdmin:
         ------
         SmartCaptureError
             If the server refuses, or cannot be reached. So do the other methods; what is
-            wrong with a model is a `JudgementFailedError` with the code ``UNKNOWN_MODEL``,
-            ``MODEL_REFUSED`` or ``MODEL_NOT_VERIFIED``.
+            wrong with a model is an `UnknownModelError`, a `ModelRefusedError` or its kind
+            `ModelNotVerifiedError`.
         """
         response = await self._ask(self._stub.ListModels, model_admin_pb2.ListModelsRequest())
         return tuple(map(entry_from_wire, response.models))
