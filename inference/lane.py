@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import logging
 import os
@@ -27,11 +26,9 @@ from inference.lane_frame import (
     encode_frame,
     open_slot,
 )
+from inference.memory import IDLE_S, give_memory_back
 
 _LOGGER = logging.getLogger(__name__)
-
-_IDLE_S = 1.0
-"""After so long without a job, a worker gives back the memory of its largest one."""
 
 if TYPE_CHECKING:
     from inference.fork_server import ForkServer, WorkerLimits
@@ -175,8 +172,8 @@ def serve_lane(
         reader = FrameReader(connection, slot)
         watch = _OrphanWatch(connection)
         while True:
-            if not select.select([connection], [], [], _IDLE_S)[0]:
-                _give_memory_back()
+            if not select.select([connection], [], [], IDLE_S)[0]:
+                give_memory_back()
             frame = reader.receive()
             assert frame is not None
             with watch:
@@ -184,12 +181,6 @@ def serve_lane(
             del frame
             connection.sendall(answer)
     os._exit(0)
-
-
-def _give_memory_back() -> None:
-    """Return freed memory to the system, which the settings of malloc keep for the next job."""
-    with contextlib.suppress(AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _answer(handler: Callable[[Any], Any], frame: Frame) -> bytes:

@@ -32,6 +32,7 @@ from capture.server.resume import SessionShelf, open_session_file
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
 from capture.server.tokens import TokenFile
+from inference.memory import give_memory_back_when_idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,7 +242,9 @@ async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> b
     server = Server(settings)
     await server.start()
     on_listening(server)
+    memory = asyncio.create_task(give_memory_back_when_idle())
     received = await signals.get()
+    memory.cancel()
     _LOG.info("draining", signal=received.name, grace_s=settings.drain_grace_s)
     stopping = asyncio.create_task(server.stop())
     again = asyncio.create_task(signals.get())
