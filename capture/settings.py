@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     idle_timeout_s: float = Field(
         600.0, gt=0, description="a call whose next message takes longer ends, in seconds"
     )
+    keepalive_s: float = Field(
+        20.0,
+        ge=1,
+        description="how often a silent connection is asked whether it is there, in seconds; "
+        "without an answer for twice as long it ends",
+    )
     session_kept_s: float = Field(
         60.0, gt=0, le=3600, description="how long a session that was cut off can go on, in seconds"
     )

@@ -48,19 +48,21 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.max_metadata_size", 16 << 10),
-    # A phone that goes out of range says nothing: ask, so that its session ends.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Connections that do nothing: never greeting, or long without a call.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 600_000),
     ("grpc.max_allowed_incoming_connections", 4096),
+    # One connection that opens and cancels calls by the thousand: gRPC would refuse those of
+    # others, as CANCELLED, when as many wait to be looked at.
+    ("grpc.max_concurrent_streams", 1000),
+    ("grpc.server.max_pending_requests", 16_384),
+    ("grpc.server.max_pending_requests_hard_limit", 16_384),
     # Two servers on one port: how a new one takes over from an old one.
     ("grpc.so_reuseport", 1),
 )
 
-_MAX_CALL_COUNT = 8192
+_MAX_CALL_COUNT = 16_384
 """Open calls of every kind: the end of memory, far beyond the limits of the settings."""
 
 _LOG = structlog.get_logger("capture.server")
@@ -151,7 +153,9 @@ class Server:
         if tokens is not None:
             interceptors.append(TokenGuard(tokens, self.metrics))
         server = grpc.aio.server(
-            interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALL_COUNT
+            interceptors=interceptors,
+            options=(*_OPTIONS, *_keepalive(settings.keepalive_s)),
+            maximum_concurrent_rpcs=_MAX_CALL_COUNT,
         )
         add_to(server, service)
         switch = ModelSwitch(settings, self.pool, self._model)
@@ -287,6 +291,21 @@ def _tracing(settings: Settings) -> Tracing | None:
             f'traces need the extra: pip install "smart-capture[tracing]" ({error})'
         ) from None
     return Tracing(settings.trace_endpoint)
+
+
+def _keepalive(interval_s: float) -> tuple[tuple[str, int], ...]:
+    """Ask, since a phone that goes out of range says nothing, and its session has to end.
+
+    gRPC waits for as long as ``ping_timeout`` says and never looks at ``keepalive_timeout``
+    (grpc/grpc#39239). An answer stands in line behind a still that is sent over a bad line.
+    """
+    interval_ms = round(1e3 * interval_s)
+    patience_ms = 2 * interval_ms
+    return (
+        ("grpc.keepalive_time_ms", interval_ms),
+        ("grpc.keepalive_timeout_ms", patience_ms),
+        ("grpc.http2.ping_timeout_ms", patience_ms),
+    )
 
 
 def _nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import grpc.aio
@@ -31,12 +31,15 @@ class Process:
 
 
 @asynccontextmanager
-async def serving(*flags: str) -> AsyncIterator[Process]:
+async def serving(
+    *flags: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Process]:
     """Start a server on a free port, with one worker and no classifier unless told."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "capture", "serve", "--port", "0", "--workers", "1",
         "--no-classify", *flags,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
     )  # fmt: skip
     assert process.stdout is not None
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 6, 7, 9
+_CANCEL = 8
 _ACK, _END_STREAM, _END_HEADERS = 1, 1, 4
 
 
@@ -21,10 +23,12 @@ def _literal(name: str, value: str) -> bytes:
     return b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in (name, value))
 
 
-def prefixed(message: bytes, declared_size: int | None = None) -> bytes:
+def prefixed(
+    message: bytes, declared_size: int | None = None, *, is_compressed: bool = False
+) -> bytes:
     """Put gRPC's prefix before a message; it may lie about the size."""
     size = len(message) if declared_size is None else declared_size
-    return struct.pack(">BI", 0, size) + message
+    return struct.pack(">BI", is_compressed, size) + message
 
 
 class RawConnection:
@@ -34,8 +38,8 @@ class RawConnection:
         self._reader = reader
         self._writer = writer
 
-    async def start_call(self, stream: int, method: str) -> None:
-        """Send the headers of a call."""
+    async def start_call(self, stream: int, method: str, **more: str) -> None:
+        """Send the headers of a call, and more of them, with hyphens for underscores."""
         headers = {
             ":method": "POST",
             ":scheme": "http",
@@ -43,9 +47,26 @@ class RawConnection:
             ":authority": "localhost",
             "te": "trailers",
             "content-type": "application/grpc",
+            **{name.replace("_", "-"): value for name, value in more.items()},
         }
         block = b"".join(_literal(name, value) for name, value in headers.items())
         await self.send_raw(_frame(_HEADERS, _END_HEADERS, stream, block))
+
+    async def begin_headers(self, stream: int) -> None:
+        """Send the first of the headers of a call, and leave the others open."""
+        await self.send_raw(_frame(_HEADERS, 0, stream, _literal(":method", "POST")))
+
+    async def go_on_with_headers(self, stream: int, *, name: str, value: str) -> None:
+        """Send one more header, and leave the others open."""
+        await self.send_raw(_frame(_CONTINUATION, 0, stream, _literal(name, value)))
+
+    async def reset(self, stream: int) -> None:
+        """Give a call up."""
+        await self.send_raw(_frame(_RST_STREAM, 0, stream, struct.pack(">I", _CANCEL)))
+
+    async def ping(self) -> None:
+        """Ask whether somebody is there."""
+        await self.send_raw(_frame(_PING, 0, 0, bytes(8)))
 
     async def send(self, stream: int, data: bytes, *, ends: bool = False) -> None:
         """Send data of a call, at most 16 KiB at once."""
@@ -56,27 +77,49 @@ class RawConnection:
         self._writer.write(data)
         await self._writer.drain()
 
+    async def listen(self, for_s: float) -> None:
+        """Answer what the server asks for a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                while True:
+                    await self._next_frame()
+
+    async def data(self, stream: int, *, within_s: float = 20) -> bytes:
+        """Read until data of the call come, and return them."""
+        async with asyncio.timeout(within_s):
+            while True:
+                kind, _, of, payload = await self._next_frame()
+                if kind == _DATA and of == stream:
+                    return payload
+
     async def ended(self, stream: int, *, within_s: float = 20) -> bytes:
         """Read until the call has ended, and return the last headers of it."""
         headers = b""
         async with asyncio.timeout(within_s):
             while True:
-                size_and_kind = await self._reader.readexactly(9)
-                payload = await self._reader.readexactly(int.from_bytes(size_and_kind[:3]))
-                kind, flags, of = struct.unpack(">BBI", size_and_kind[3:])
-                if kind == _SETTINGS and not flags & _ACK:
-                    await self.send_raw(_frame(_SETTINGS, _ACK, 0, b""))
+                kind, flags, of, payload = await self._next_frame()
                 if kind == _HEADERS and of == stream:
                     headers = payload
                 is_over = (kind in (_HEADERS, _DATA) and flags & _END_STREAM) or kind == _RST_STREAM
                 if (is_over and of == stream) or kind == _GOAWAY:
                     return headers
 
+    async def _next_frame(self) -> tuple[int, int, int, bytes]:
+        head = await self._reader.readexactly(9)
+        payload = await self._reader.readexactly(int.from_bytes(head[:3]))
+        kind, flags, stream = struct.unpack(">BBI", head[3:])
+        if kind == _SETTINGS and not flags & _ACK:
+            await self.send_raw(_frame(_SETTINGS, _ACK, 0, b""))
+        if kind == _PING and not flags & _ACK:
+            await self.send_raw(_frame(_PING, _ACK, 0, payload))
+        return kind, flags, stream, payload
+
     async def closed(self, *, within_s: float = 20) -> None:
         """Read until the server hangs up."""
         async with asyncio.timeout(within_s):
-            while await self._reader.read(1 << 16):
-                pass
+            with contextlib.suppress(ConnectionError):
+                while await self._reader.read(1 << 16):
+                    pass
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from capture.errors import PermissionDeniedError, UnauthenticatedError
 from capture.server.app import Server
 from capture.server.tokens import Scope, add_entry, new_token
 from capture.settings import Settings
-from capture.v1 import image_pb2, smart_capture_pb2
+from capture.v1 import image_pb2, session_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -202,3 +202,42 @@ async def test_tokens_come_and_go_without_a_restart(
     assert await status() is grpc.StatusCode.INVALID_ARGUMENT  # let in; there is no picture
     guarded.file.write_text(before)
     assert await status() is UNAUTHENTICATED
+
+
+async def test_each_token_has_its_own_limits(tmp_path: Path) -> None:
+    """Two callers from one machine do not take each other's places, whatever the first holds."""
+    tokens = []
+    for name in ("first", "second"):
+        token, entry = new_token(name, [Scope.CAPTURE])
+        add_entry(tmp_path / "tokens.toml", entry)
+        tokens.append(token)
+    server = Server(
+        Settings(
+            port=0,
+            worker_count=1,
+            classify=False,
+            tokens_file=tmp_path / "tokens.toml",
+            max_sessions_per_client=2,
+        )
+    )
+    await server.start()
+
+    def knock(token: str) -> Any:
+        return SmartCaptureStub(channel).Capture(metadata=showing(f"Bearer {token}"))
+
+    async def opened(call: Any) -> None:
+        await call.write(session_pb2.CaptureRequest(config=session_pb2.SessionConfig()))
+        await call.read()
+
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        held = [knock(tokens[0]) for _ in range(2)]
+        for call in held:
+            await opened(call)
+        # It says nothing, which the refusal could overtake.
+        refused = await refusal(knock(tokens[0]).read())
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        other = knock(tokens[1])
+        await opened(other)
+        for call in (*held, other):
+            call.cancel()
+    await server.stop(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -12,9 +13,13 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from typer.testing import CliRunner
 
-from capture.errors import ConfigurationError
+from capture.cli.app import app
+from capture.client import AsyncClient
+from capture.errors import ConfigurationError, UnauthenticatedError
 from capture.server.app import Server
+from capture.server.tokens import Scope, add_entry, new_token
 from capture.settings import Settings
 
 OPENSSL = shutil.which("openssl")
@@ -164,3 +169,64 @@ async def test_a_missing_file_is_named(tmp_path: Path) -> None:
     settings = Settings(classify=False, port=0, tls_certificate=missing, tls_key=missing)
     with pytest.raises(ConfigurationError, match=r"missing\.pem: No such file"):
         await Server(settings).start()
+
+
+async def test_the_authority_of_clients_is_renewed_without_a_restart(authority: Authority) -> None:
+    """Whom the new one vouches for is let in, and those of the old one no longer."""
+    folder = authority.folder
+    trust = (folder / "authority.pem").read_bytes()
+    others = Authority(folder, "others")
+    others.sign("other")
+
+    def shows(name: str) -> grpc.ChannelCredentials:
+        key, chain = (folder / f"{name}.key", folder / f"{name}.pem")
+        return grpc.ssl_channel_credentials(trust, key.read_bytes(), chain.read_bytes())
+
+    vouching = folder / "vouching.pem"
+    vouching.write_bytes(trust)
+    async with running(folder, tls_client_ca=vouching) as server:
+        assert await is_let_in(server, shows("client"))
+        assert not await is_let_in(server, shows("other"))
+        vouching.write_bytes((folder / "others.pem").read_bytes())
+        assert await is_let_in(server, shows("other"))
+        assert not await is_let_in(server, shows("client"))
+
+
+async def test_a_client_with_certificate_and_token_is_served_and_administers(
+    authority: Authority, good: bytes
+) -> None:
+    """Both locks at once, from another machine as far as the client knows."""
+    folder = authority.folder
+    tokens = {}
+    for scope in Scope:
+        tokens[scope], entry = new_token(scope.value, [scope])
+        add_entry(folder / "tokens.toml", entry)
+    (folder / "admin-token").write_text(tokens[Scope.ADMIN])
+    credentials = grpc.ssl_channel_credentials(
+        *((folder / name).read_bytes() for name in ("authority.pem", "client.key", "client.pem"))
+    )
+    async with running(
+        folder,
+        tls_client_ca=folder / "authority.pem",
+        tokens_file=folder / "tokens.toml",
+    ) as server:
+        address = f"localhost:{server.port}"
+        async with AsyncClient(
+            address, credentials=credentials, token=tokens[Scope.CAPTURE]
+        ) as client:
+            assert (await client.assess_image(good)).measures.width_px > 0
+        async with AsyncClient(address, credentials=credentials, token="wrong") as client:
+            with pytest.raises(UnauthenticatedError):
+                await client.assess_image(good)
+        listed = await asyncio.to_thread(
+            CliRunner().invoke,
+            app,
+            [
+                *("models", "list", "--server", address),
+                *("--tls-ca", str(folder / "authority.pem")),
+                *("--tls-certificate", str(folder / "client.pem")),
+                *("--tls-key", str(folder / "client.key")),
+                *("--token-file", str(folder / "admin-token")),
+            ],
+        )
+        assert "efficientnet-lite0@1" in listed.output
