@@ -148,10 +148,10 @@ class Server:
             ),
         )
         interceptors: list[grpc.aio.ServerInterceptor] = []
-        if tracing is not None:  # first, so that it sees those who are refused too
-            interceptors.append(tracing.interceptor())
-        if tokens is not None:
+        if tokens is not None:  # first: strangers cost no span
             interceptors.append(TokenGuard(tokens, self.metrics))
+        if tracing is not None:
+            interceptors.append(tracing.interceptor())
         server = grpc.aio.server(
             interceptors=interceptors,
             options=(*_OPTIONS, *_keepalive(settings.keepalive_s)),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from capture.server.app import Server
+from capture.server.tokens import Scope, add_entry, new_token
 from capture.settings import Settings
 from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
@@ -235,6 +237,20 @@ async def test_a_caller_that_did_not_sample_is_not_traced(
         unsampled = ("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-00")
         await stub.AssessImage(request(burst[0]), metadata=(unsampled,))
         await stub.AssessImage(request(burst[0]))
+    assert collector.of_trace() == []
+    assert len(collector.named("still")) == 1
+
+
+async def test_strangers_write_no_traces(
+    collector: Collector, burst: list[bytes], tmp_path: Path
+) -> None:
+    """Who is not let in cannot fill the collector either."""
+    token, entry = new_token("phone", [Scope.CAPTURE])
+    add_entry(tmp_path / "tokens.toml", entry)
+    async with traced(collector, tokens_file=tmp_path / "tokens.toml") as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.AssessImage(request(burst[0]), metadata=(TRACEPARENT,))
+        await stub.AssessImage(request(burst[0]), metadata=(("authorization", f"Bearer {token}"),))
     assert collector.of_trace() == []
     assert len(collector.named("still")) == 1
 
