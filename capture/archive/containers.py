@@ -7,6 +7,7 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from capture.archive.pictures import (
@@ -15,6 +16,7 @@ from capture.archive.pictures import (
     FilePicture,
     HeldMember,
     Picture,
+    Stamp,
     TarMember,
     Unreachable,
     ZipMember,
@@ -34,6 +36,22 @@ ARCHIVE_SUFFIXES = ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES
 MAX_HELD_BYTES = 256 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class StandingMember:
+    """A member known from its row: the archive is opened only if it has to be read after all."""
+
+    path: str
+    known_stamp: Stamp
+
+    def stamp(self) -> Stamp:
+        """Return what its row says."""
+        return self.known_stamp
+
+    def read(self, max_bytes: int) -> bytes:
+        """Look for it in its archive; raises UnreadableFileError or ImageTooLargeError."""
+        return picture_at(self.path).read(max_bytes)
+
+
 def is_archive(name: str) -> bool:
     """Say by its name whether a file is an archive that is looked into."""
     return _bare(name).endswith(ARCHIVE_SUFFIXES)
@@ -48,6 +66,12 @@ def members_of(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
     if _bare(archive.path).endswith(ZIP_SUFFIXES):
         return _zip_members(archive, wanted)
     return _tar_members(archive, wanted)
+
+
+def is_read_in_passing(archive: ArchiveFile) -> bool:
+    """Say whether an archive has no list of its members: all of it is read to find them."""
+    is_zip = _bare(archive.path).endswith(ZIP_SUFFIXES)
+    return not is_zip and not _is_tar_at_hand(archive)
 
 
 def address_of(path: str) -> str | None:
@@ -137,8 +161,7 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
 
 
 def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
-    file = archive.file if isinstance(archive, FilePicture) else None
-    at_hand = file is not None and file.lower().endswith(TAR_SUFFIXES)
+    at_hand = _is_tar_at_hand(archive)
     try:
         mtime_ns = archive.stamp().mtime_ns
         with (
@@ -150,8 +173,8 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
                 opened.members = []  # type: ignore[attr-defined]
                 if not (info.isreg() and wanted(info.name)):
                     continue
-                if file is not None and at_hand:
-                    yield TarMember(file, info.name, info.offset_data, info.size, mtime_ns)
+                if isinstance(archive, FilePicture) and at_hand:
+                    yield TarMember(archive.file, info.name, info.offset_data, info.size, mtime_ns)
                 else:
                     yield _held(opened, info, archive.path, mtime_ns)
     except UnreadableFileError as error:
@@ -160,6 +183,11 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         yield Unreachable(archive.path, f"the archive is damaged: {error}")
     except OSError as error:  # also what the decompressors raise
         yield Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
+
+
+def _is_tar_at_hand(archive: ArchiveFile) -> bool:
+    """Say whether a tar lies on a disk and is not compressed: its members are found by seeking."""
+    return isinstance(archive, FilePicture) and archive.file.lower().endswith(TAR_SUFFIXES)
 
 
 def _why(error: OSError) -> str:

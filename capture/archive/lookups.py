@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from capture.archive.containers import StandingMember
 from capture.archive.judging import Judging
-from capture.archive.pictures import HeldMember, Picture, ReadThrough, Stamp
+from capture.archive.pictures import ArchiveFile, HeldMember, Picture, ReadThrough, Stamp
+from capture.archive.sources import Recall
 from capture.errors import UnreadableFileError
+from capture.ledger.archives import WholeArchive
 from capture.ledger.ledger import Ledger
 from capture.ledger.rows import Row
 
@@ -44,12 +48,15 @@ class LookedUp:
         for what must be read.
     reached : list of str
         Folders and archives whose rows say that they could not be read, and that were.
+    whole : list of WholeArchive
+        Archives that were read to their end just now.
     """
 
     pictures: list[Listed]
     stored: list[Row | None]
     standing: list[Row | None]
     reached: list[str]
+    whole: list[WholeArchive]
 
 
 def look_up(
@@ -58,24 +65,56 @@ def look_up(
     """Look at pictures and ask the ledger for many at once, in bounded memory."""
     for pictures, read_through in _lists(found):
         paths = [item.picture.path for item in pictures]
-        rows = ledger.standing_at(paths + read_through)
+        rows = ledger.standing_at(paths + [through.path for through in read_through])
         stored = [
             row if (row := rows.get(path)) is not None and item.is_unchanged_since(row) else None
             for path, item in zip(paths, pictures, strict=True)
         ]
         judged = iter(judging.of_standing([row for row in stored if row is not None]))
         standing = [None if row is None else next(judged) for row in stored]
-        reached = [path for path in read_through if path in rows]
-        yield LookedUp(pictures, stored, standing, reached)
+        reached = [through.path for through in read_through if through.path in rows]
+        whole = [
+            WholeArchive(through.path, stamp.size_bytes, stamp.mtime_ns, through.picture_count)
+            for through in read_through
+            if (stamp := through.stamp) is not None and stamp.mtime_ns is not None
+        ]
+        yield LookedUp(pictures, stored, standing, reached, whole)
 
 
-def _lists(found: Iterable[Picture | ReadThrough]) -> Iterator[tuple[list[Listed], list[str]]]:
+def recalling(ledger: Ledger, judging: Judging) -> Recall:
+    """Return what lists an archive from the ledger, if all of its pictures stand there."""
+
+    def recall(archive: ArchiveFile) -> Iterator[Picture] | None:
+        try:
+            stamp = archive.stamp()
+        except UnreadableFileError:
+            return None
+        if stamp.mtime_ns is None:
+            return None
+        if not ledger.is_whole(archive.path, stamp.size_bytes, stamp.mtime_ns):
+            return None
+        # Read in passing for one picture or for all: so it is for none, or for all.
+        rows = ledger.standing_in(archive.path)
+        while some := list(islice(rows, LOOKUP_COUNT)):
+            if None in judging.of_standing(some):
+                return None
+        return (
+            StandingMember(row["path"], Stamp(row["size_bytes"], row["mtime_ns"]))
+            for row in ledger.standing_in(archive.path)
+        )
+
+    return recall
+
+
+def _lists(
+    found: Iterable[Picture | ReadThrough],
+) -> Iterator[tuple[list[Listed], list[ReadThrough]]]:
     pictures: list[Listed] = []
-    read_through: list[str] = []
+    read_through: list[ReadThrough] = []
     held_bytes = 0
     for item in found:
         if isinstance(item, ReadThrough):
-            read_through.append(item.path)
+            read_through.append(item)
         else:
             try:
                 stamp = item.stamp()

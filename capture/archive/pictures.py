@@ -70,9 +70,16 @@ class ReadThrough:
     ----------
     path : str
         As a row would name it that says otherwise.
+    stamp : Stamp or None
+        Of an archive that can be read in passing only, so that it is worth knowing that
+        all of its pictures were found.
+    picture_count : int
+        Pictures in it.
     """
 
     path: str
+    stamp: Stamp | None = None
+    picture_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

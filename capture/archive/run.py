@@ -136,6 +136,8 @@ class ArchiveRun:
         ):
             if found.reached:
                 await self._in(self._database, partial(self._ledger.forget, found.reached))
+            if found.whole:
+                await self._in(self._database, partial(self._ledger.remember_archives, found.whole))
             judged_again = []
             for item, row, judged in zip(found.pictures, found.stored, found.standing, strict=True):
                 if self._stopping.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
@@ -14,17 +14,18 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from capture.archive.containers import COMPRESSED_TAR_SUFFIXES, is_archive, members_of
+from capture.archive.containers import is_archive, is_read_in_passing, members_of
 from capture.archive.pictures import (
     ArchiveFile,
     FilePicture,
     Picture,
     ReadThrough,
+    Stamp,
     Unreachable,
     unreadable,
 )
 from capture.archive.remote import LOCAL_SCHEME, RemotePicture, check_url, is_url, pictures_at
-from capture.errors import ConfigurationError
+from capture.errors import ConfigurationError, UnreadableFileError
 from capture.ledger.names import printable
 
 PICTURE_SUFFIXES = (
@@ -36,6 +37,9 @@ PICTURE_SUFFIXES = (
 """Names taken for pictures in folders and archives; a file that is named is one as it is."""
 
 STDIN = "-"
+
+Recall = Callable[[ArchiveFile], Iterator[Picture] | None]
+"""Finds the pictures of an archive without reading it, or says that it cannot."""
 
 
 class Sources:
@@ -71,20 +75,27 @@ class Sources:
     def __iter__(self) -> Iterator[Picture]:
         return (found for found in self.listing() if not isinstance(found, ReadThrough))
 
-    def listing(self) -> Iterator[Picture | ReadThrough]:
-        """Yield the pictures, and after them the folders and archives they were listed in."""
+    def listing(self, recall: Recall = lambda _: None) -> Iterator[Picture | ReadThrough]:
+        """Yield the pictures, and after them the folders and archives they were listed in.
+
+        Parameters
+        ----------
+        recall : callable
+            Asked for the pictures of an archive that can be read in passing only; None
+            where it has to be read.
+        """
         self._walk = _Walk()
         for found in self._walk.files(self.names, self._listed):
             archive = _archive_of(found)
             if archive is None:
                 yield found
                 continue
-            reached_end = True
-            for member in members_of(archive, is_picture):
-                reached_end = member.path != archive.path
-                yield member
-            if reached_end:
-                yield ReadThrough(archive.path)
+            if not is_read_in_passing(archive):
+                yield from _read_through(archive, None)
+            elif (recalled := recall(archive)) is not None:
+                yield from recalled
+            else:
+                yield from _read_through(archive, _stamp_of(archive))
 
     @property
     def skipped_count(self) -> int:
@@ -105,8 +116,7 @@ class Sources:
                 continue
             members: Iterable[object] = (found,)
             if archive := _archive_of(found):
-                is_here = isinstance(archive, FilePicture)
-                if not is_here or archive.path.lower().endswith(COMPRESSED_TAR_SUFFIXES):
+                if is_read_in_passing(archive) or not isinstance(archive, FilePicture):
                     return None
                 members = members_of(archive, is_picture)
             for _ in members:
@@ -192,6 +202,23 @@ def _archive_of(found: Picture | ReadThrough) -> ArchiveFile | None:
     if isinstance(found, FilePicture | RemotePicture) and is_archive(found.path):
         return found
     return None
+
+
+def _read_through(archive: ArchiveFile, stamp: Stamp | None) -> Iterator[Picture | ReadThrough]:
+    count = 0
+    for member in members_of(archive, is_picture):
+        yield member
+        if member.path == archive.path:
+            return  # it says why it could not be read to its end
+        count += 1
+    yield ReadThrough(archive.path, stamp, count)
+
+
+def _stamp_of(archive: ArchiveFile) -> Stamp | None:
+    try:
+        return archive.stamp()
+    except UnreadableFileError:
+        return None
 
 
 def is_picture(name: str) -> bool:

@@ -32,6 +32,7 @@ from rich.text import Text
 from capture import __version__
 from capture.archive.engines import LocalEngine
 from capture.archive.judging import Judging
+from capture.archive.lookups import recalling
 from capture.archive.run import ArchiveRun
 from capture.archive.sources import STDIN, Sources, spooled
 from capture.archive.tally import Effort, Tally
@@ -194,7 +195,7 @@ async def _score(
         _stop_on_signals(run, progress)
         counting = asyncio.create_task(_count(pictures, given_up, progress, task))
         try:
-            tally = await run.score(pictures.listing())
+            tally = await run.score(pictures.listing(recalling(ledger, judging)))
         finally:
             given_up.set()
             await counting

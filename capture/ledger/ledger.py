@@ -16,51 +16,24 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Select,
-    bindparam,
-    case,
     delete,
     func,
-    literal_column,
     select,
-    update,
 )
 
 from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
-from capture.gates.verdict import Verdict
-from capture.ledger import labels
+from capture.ledger import archives, labels
+from capture.ledger.archives import WholeArchive
 from capture.ledger.database import as_json, connect, execute_plain, named_errors, upsert
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
 from capture.ledger.rejudging import STANDING_COLUMNS
-from capture.ledger.rows import JUDGED_COLUMNS, LABEL_COLUMNS, Row
+from capture.ledger.rows import Row
 from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, profiles, runs
-
-# Asked for every picture: building it anew would cost more than the answer.
-_IS_AT_PATHS = assessments.c.path.in_(bindparam("paths", expanding=True))
-_AT_PATHS = select(assessments).where(_IS_AT_PATHS)
-_STANDING_AT_PATHS = select(*(assessments.c[name] for name in STANDING_COLUMNS)).where(_IS_AT_PATHS)
-_SAME_BYTES = (
-    select(assessments)
-    .where(assessments.c.sha256 == bindparam("sha256"))
-    .order_by(assessments.c.path)
-    .limit(8)
-)
-
-
-def _where_accepted(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    is_accepted = bindparam("verdict") == literal_column(f"'{Verdict.ACCEPT.value}'")
-    return case((is_accepted, column))
-
-
-_JUDGE = (
-    update(assessments)
-    .where(assessments.c.path == bindparam("at_path"))
-    .values({name: bindparam(name) for name in (*JUDGED_COLUMNS, "run_id")})
-    .values({name: _where_accepted(assessments.c[name]) for name in LABEL_COLUMNS})
-)
+from capture.ledger.statements import AT_PATHS, JUDGE, SAME_BYTES, STANDING_AT_PATHS
 
 
 class Ledger:
@@ -163,7 +136,7 @@ class Ledger:
                 row | {"run_id": run_id, "at_path": row["path"], "reasons": as_json(row["reasons"])}
                 for row in sorted(rows, key=itemgetter("path"))
             ]
-            execute_plain(connection, _JUDGE, judgements)
+            execute_plain(connection, JUDGE, judgements)
             count(connection, run_id, scored_count=0, reused_count=len(rows))
 
     def forget(self, paths: Sequence[str]) -> None:
@@ -176,22 +149,38 @@ class Ledger:
                 )
             )
 
+    def remember_archives(self, read: Sequence[WholeArchive]) -> None:
+        """Write down archives that were read to their end, in one transaction."""
+        with self._write() as connection:
+            archives.remember(connection, read)
+
+    def is_whole(self, archive: str, size_bytes: int | None, mtime_ns: int) -> bool:
+        """Say whether all pictures of an archive have rows, and it was not changed since."""
+        with self._read() as connection:
+            return archives.is_whole(connection, archive, size_bytes, mtime_ns)
+
+    def standing_in(self, archive: str) -> Iterator[Row]:
+        """Yield by path how the pictures of an archive stand: `STANDING_COLUMNS` of each."""
+        query = select(*(assessments.c[name] for name in STANDING_COLUMNS))
+        for values in self.select(query.where(archives.is_in(archive)).order_by("path")):
+            yield dict(zip(STANDING_COLUMNS, values, strict=True))
+
     def rows_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return the rows of those `paths` that have one, by path."""
         with self._read() as connection:
-            found = connection.execute(_AT_PATHS, {"paths": paths})
+            found = connection.execute(AT_PATHS, {"paths": paths})
             return {row["path"]: row for row in _as_rows(found)}
 
     def standing_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
         with self._read() as connection:
-            found = connection.execute(_STANDING_AT_PATHS, {"paths": paths})
+            found = connection.execute(STANDING_AT_PATHS, {"paths": paths})
             return {values[0]: dict(zip(STANDING_COLUMNS, values, strict=True)) for values in found}
 
     def rows_with_sha256(self, sha256: str) -> list[Row]:
         """Return the rows of the same bytes, wherever they lie, sorted by path."""
         with self._read() as connection:
-            found = connection.execute(_SAME_BYTES, {"sha256": sha256})
+            found = connection.execute(SAME_BYTES, {"sha256": sha256})
             return list(_as_rows(found))
 
     def rows(

@@ -142,6 +142,15 @@ assessments = Table(
 
 Index("ix_assessments_outcome", *(assessments.c[n] for n in ("status", "verdict", "reason_codes")))
 
+archives = Table(
+    "archives",
+    metadata,
+    Column("path", _PATH, primary_key=True, comment="absolute, or a URL"),
+    Column("size_bytes", BigInteger, comment="its length; empty: the server does not say"),
+    Column("mtime_ns", BigInteger, nullable=False, comment="when it changed, Unix time"),
+    Column("picture_count", BigInteger, nullable=False, comment="pictures found in it"),
+)
+
 labels = Table(
     "labels",
     metadata,

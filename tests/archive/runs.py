@@ -5,6 +5,7 @@ from __future__ import annotations
 from capture import __version__
 from capture.archive.engines import Engine
 from capture.archive.judging import Judging
+from capture.archive.lookups import recalling
 from capture.archive.run import ArchiveRun
 from capture.archive.sources import Sources
 from capture.archive.tally import Tally
@@ -20,7 +21,7 @@ async def score(ledger: Ledger, engine: Engine, *names: str) -> Tally:
     run_id = ledger.begin_run(list(names), DEFAULT, __version__, classify=False)
     judging = Judging(DEFAULT, __version__, False, False, ledger.max_pixels_of)
     run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=lambda _: None)
-    tally = await run.score(Sources(names).listing())
+    tally = await run.score(Sources(names).listing(recalling(ledger, judging)))
     ledger.finish_run(run_id)
     return tally
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -94,6 +95,36 @@ async def test_a_connection_that_breaks_is_a_row_and_is_gone_on_from(
             assert [measured(row) for row in whole.rows()] == [
                 measured(row) for row in ledger.rows()
             ]
+
+
+async def test_a_shard_that_was_read_to_its_end_is_not_fetched_again(
+    web: Path, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """Unless it changed, or a picture of it has no row or has to be decoded anew."""
+    shard = pack(web / "shard.tar")
+    with web_server(web) as server:
+        url = f"{server.url}shard.tar"
+
+        async def fetch_count() -> int:
+            server.sent.clear()
+            tally = await score(ledger, engine, url)
+            assert tally.seen_count == PICTURE_COUNT
+            return len(server.sent)
+
+        assert await fetch_count() > 0
+        rows = list(ledger.rows())
+        assert await fetch_count() == 0
+        with ledger.engine.begin() as connection:  # as after a kill before the last commit
+            connection.exec_driver_sql("DELETE FROM assessments WHERE path LIKE '%005.jpg'")
+        assert await fetch_count() > 0
+        assert await fetch_count() == 0
+        with ledger.engine.begin() as connection:  # as of an engine that measured otherwise
+            connection.exec_driver_sql("UPDATE assessments SET measures_version = 0 WHERE status = 'ok'")
+        assert await fetch_count() > 0
+        assert await fetch_count() == 0
+        assert [measured(row) for row in rows] == [measured(row) for row in ledger.rows()]
+        os.utime(shard, (1, 1))
+        assert await fetch_count() > 0
 
 
 async def test_an_archive_that_is_not_there_is_a_row(

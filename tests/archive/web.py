@@ -14,12 +14,14 @@ from pathlib import Path
 class WebServer(ThreadingHTTPServer):
     """Serves a folder.
 
-    `breaks_after` maps names to the bytes after which the connection is cut.
+    `breaks_after` maps names to the bytes after which the connection is cut; `sent` are the
+    names of the files that were asked for.
     """
 
     def __init__(self, folder: Path, *, ranges: bool) -> None:
         self.ranges = ranges
         self.breaks_after: dict[str, int] = {}
+        self.sent: list[str] = []
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
 
     @property
@@ -35,6 +37,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if not file.is_file():
             super().do_GET()
             return
+        self.server.sent.append(file.name)
         data = file.read_bytes()
         start, end = 0, len(data)
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))

@@ -37,6 +37,7 @@ def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
         for name in ("outcome_inserted", "outcome_updated", "outcome_deleted"):
             plain.execute(f"DROP TRIGGER {name}")
         plain.execute("DROP TABLE outcome_counts")
+        plain.execute("DROP TABLE archives")
         for name in (*CAPTURE_COLUMNS, "measures_version"):
             plain.execute(f"ALTER TABLE assessments DROP COLUMN {name}")
         plain.execute("UPDATE ledger_version SET version = 1")
