@@ -26,6 +26,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.images.raws import digital_negative
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "fuzz"
 MAX_PIXELS = 1 << 20
@@ -97,6 +99,15 @@ def seeds() -> list[bytes]:
         source = picture.convert("L") if mode == "I;16" else picture
         source.convert(mode).save(file, name, **options)
         found.append(file.getvalue())
+    if importlib.util.find_spec("pillow_heif"):
+        import pillow_heif
+
+        file = io.BytesIO()
+        pillow_heif.from_pillow(picture).save(file, exif=exif.tobytes())
+        found.append(file.getvalue())
+    preview = io.BytesIO()
+    picture.resize((1024, 768)).save(preview, "JPEG", quality=20)
+    found.append(digital_negative(preview.getvalue(), (1024, 768), orientation=6))
     for encoding in range(1, 4):
         planes = np.random.default_rng(encoding).bytes(32 * 24 * 3 // 2)
         found.append(PLANES.pack(b"P", encoding, 32, 24, 0, 90) + planes)
