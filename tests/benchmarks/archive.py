@@ -1,8 +1,9 @@
-"""Score an archive, against bare decoding on the same cores: ``make bench-archive``.
+"""Score an archive beside others on the same cores: ``make bench-archive``.
 
 What is compared runs in turns within each round, so that whatever else the machine does
 hits all alike. The photos are those of the development corpus at SMART_CAPTURE_CORPUS;
-without it there is no throughput to be had, and that is said.
+without it, and for a peer that cannot be run here, the row says so. The table is printed
+and written to ``results/archive.md``, once all parts of it have been run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import argparse
 import asyncio
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -21,129 +21,56 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import simplejpeg
 
-from capture import __version__
-from capture.archive.engines import LocalEngine
-from capture.archive.judging import Judging
-from capture.archive.pictures import FilePicture, Picture, Stamp
-from capture.archive.run import ArchiveRun
-from capture.archive.tally import Effort, Tally
-from capture.gates.profile import Profile, load_profile
-from capture.ledger.ledger import Ledger, open_ledger
-from capture.ledger.schema import assessments
+from capture.archive.dask_engine import DaskEngine
+from capture.archive.engines import Engine, LocalEngine
 from capture.pool import worker_pool
 from capture.settings import load_settings
-from capture.worker import Answer, StillJob, Unjudged
 from inference.lanes import LanePool
-from tests.review.ledgers import judged, measures
-
-CORPUS = Path(
-    os.environ.get("SMART_CAPTURE_CORPUS", Path(__file__).parents[3] / "shared" / "corpus")
+from tests.benchmarks import archive_simulated as simulated
+from tests.benchmarks import groups
+from tests.benchmarks.archive_pace import (
+    NICENESS,
+    Pace,
+    pace_of_bare_decoding,
+    pace_of_scoring,
 )
-COLLECTIONS = (
-    *("photos_budgie_cc0", "photos_nextcloud", "photos_lomiri", "photos_banana"),
-    *("camera_originals", "documents_phone", "blur_kwentar_scaled", "blur_desk_phone"),
-)
-PHOTO_COUNT = 300
-CORRUPT_COUNT = 6
-MIN_PIXELS, MAX_PIXELS = 2_000_000, 12_500_000
-ROUND_COUNT = 3
-KILL_COUNT = 20
-DEFAULT, STRICT = load_profile("default"), load_profile("strict")
+from tests.benchmarks.archive_peers import VERSIONS, PeerUnavailableError, pace_of_peer
+from tests.benchmarks.archive_photos import CORPUS, CORRUPT_COUNT, make_photos
+
+RESULTS = Path(__file__).parent / "results" / "archive.md"
+FEW_COUNT = 10_000
+REJUDGED_COUNT = 100_000
 
 
-# ---- the photos
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: what was measured, against floor and goal, and how to repeat it."""
+
+    name: str
+    measured: str
+    floor: str
+    goal: str
+    part: str
+    beside: str = ""
 
 
-def make_photos(folder: Path) -> None:
-    """Copy camera photos of 2 to 12 MP from the corpus, some damaged, no two of the same bytes."""
-    originals = [file.read_bytes() for file in _originals()]
-    for number in range(PHOTO_COUNT):
-        data = originals[number % len(originals)]
-        # A comment tells copies apart and costs no decoder anything.
-        data = data[:2] + b"\xff\xfe\x00\x06" + number.to_bytes(4, "big") + data[2:]
-        if number < CORRUPT_COUNT:
-            data = data[: len(data) // 2]
-        (folder / f"{number:04d}.jpg").write_bytes(data)
-
-
-def _originals() -> Iterator[Path]:
-    for file in sorted(CORPUS.rglob("*")):
-        collection = file.relative_to(CORPUS).parts[0]
-        if file.suffix.lower() not in (".jpg", ".jpeg") or collection not in COLLECTIONS:
-            continue
-        height, width, *_ = simplejpeg.decode_jpeg_header(file.read_bytes())
-        if MIN_PIXELS <= height * width <= MAX_PIXELS:
-            yield file
+Rows: TypeAlias = Iterator[Row]
 
 
 # ---- throughput
 
 
-NICENESS = 10
-"""Of the workers, and so of what they are compared with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Pictures a second by the clock, and CPU time a picture in ms, all processes together."""
-
-    rate: float
-    cpu_ms: float
-
-
-def decode_bare(files: list[str]) -> float:
-    """Decode luma and nothing else, passing over what is damaged; returns CPU seconds."""
-    started = time.process_time()
-    for file in files:
-        with suppress(ValueError):
-            simplejpeg.decode_jpeg(Path(file).read_bytes(), colorspace="GRAY")
-    return time.process_time() - started
-
-
-def pace_of_bare_decoding(files: list[str], processes: ProcessPoolExecutor) -> Pace:
-    """Measure two processes that only decode."""
-    chunks = [files[start : start + 10] for start in range(0, len(files), 10)]
-    started = time.perf_counter()
-    cpu_s = sum(processes.map(decode_bare, chunks))
-    return Pace(len(files) / (time.perf_counter() - started), 1e3 * cpu_s / len(files))
-
-
-async def pace_of_scoring(folder: Path, place: Path, pool: LanePool, engine: LocalEngine) -> Pace:
-    """Measure a run into a new ledger, from the first file to the last commit."""
-    with open_ledger(place) as ledger:
-        run_id = ledger.begin_run([str(folder)], DEFAULT, __version__, classify=False)
-        pictures = [FilePicture(str(file)) for file in sorted(folder.iterdir())]
-        started, cpu_before_s = time.perf_counter(), _cpu_s(pool)
-        tally = await _run(ledger, engine, run_id, DEFAULT).score(pictures)
-        duration_s = time.perf_counter() - started
-        cpu_s = _cpu_s(pool) - cpu_before_s
-    return Pace(tally.seen_count / duration_s, 1e3 * cpu_s / tally.seen_count)
-
-
-def _cpu_s(pool: LanePool) -> float:
-    ticks = 0
-    for pid in pool.worker_pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _run(ledger: Ledger, engine: Any, run_id: int, profile: Profile) -> ArchiveRun:
-    judging = Judging(profile, __version__, False, False, ledger.max_pixels_of)
-    return ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=lambda _: None)
-
-
-async def compare_throughput(folder: Path, scratch: Path) -> None:
-    """Print scoring against bare decoding, and two workers against one."""
+async def paces_of(folder: Path, scratch: Path, rounds: int) -> dict[str, list[Pace]]:
+    """Measure in turns: bare decoding, one and two workers, Dask, and the peers."""
     settings = load_settings()
     files = [str(file) for file in sorted(folder.iterdir())]
     warm_up = scratch / "warm"
@@ -151,51 +78,135 @@ async def compare_throughput(folder: Path, scratch: Path) -> None:
     for file in files[-4:]:
         shutil.copy(file, warm_up)
     pools = [worker_pool(settings, classify=False, worker_count=count) for count in (1, 2)]
-    paces: dict[str, list[Pace]] = {"bare": [], "two": [], "one": []}
+    make_pool = partial(worker_pool, settings, classify=False)
+    found: dict[str, list[Pace]] = {name: [] for name in ("bare", "one", "two", "dask")}
     with ProcessPoolExecutor(
         2, mp_context=get_context("spawn"), initializer=os.nice, initargs=(NICENESS,)
     ) as processes:
-        async with LocalEngine(pools[0]) as single, LocalEngine(pools[1]) as double:
-
-            async def score(name: str, place: str, photos: Path = folder) -> None:
-                pool, engine = (pools[0], single) if name == "one" else (pools[1], double)
-                pace = await pace_of_scoring(photos, scratch / place, pool, engine)
-                paces[name].append(pace)
-
-            await score("one", "warm1.db", warm_up)
-            await score("two", "warm2.db", warm_up)
+        async with (
+            LocalEngine(pools[0]) as one,
+            LocalEngine(pools[1]) as two,
+            DaskEngine(make_pool, None, 2) as dask,
+        ):
+            engines: dict[str, tuple[Engine, LanePool | None]] = {
+                "one": (one, pools[0]),
+                "two": (two, pools[1]),
+                "dask": (dask, None),
+            }
+            for name, (engine, pool) in engines.items():
+                await pace_of_scoring(warm_up, scratch / f"warm_{name}.db", engine, pool)
             pace_of_bare_decoding(files[-8:], processes)
-            for values in paces.values():
-                values.clear()
-            for number in range(ROUND_COUNT):
-                for part in range(2):
-                    paces["bare"].append(pace_of_bare_decoding(files, processes))
-                    await score("two", f"two{number}{part}.db")
-                await score("one", f"one{number}.db")
-    for name, words in (
-        ("bare", "bare luma decode, 2 processes"),
-        ("two", "score, 2 workers"),
-        ("one", "score, 1 worker"),
-    ):
-        rates = [pace.rate for pace in paces[name]]
-        cpu_ms = [pace.cpu_ms for pace in paces[name]]
-        print(f"{words:<30} {_spread(rates)} pictures/s, {_spread(cpu_ms)} ms CPU a picture")
-    rate = {
-        name: float(np.median([pace.rate for pace in values])) for name, values in paces.items()
-    }
-    cpu = {
-        name: float(np.median([pace.cpu_ms for pace in values])) for name, values in paces.items()
-    }
-    print(f"score / bare decode, by the clock      {rate['two'] / rate['bare']:.2f}")
-    print(f"bare decode / score, by CPU time       {cpu['bare'] / cpu['two']:.2f}")
-    print(f"2 workers / 1, by the clock            {rate['two'] / rate['one']:.2f}")
+            for number in range(rounds):
+                for name in ("bare", "two", "dask", "one", "two", "bare"):
+                    if name == "bare":
+                        found[name].append(pace_of_bare_decoding(files, processes))
+                        continue
+                    place = scratch / f"{name}{number}{len(found[name])}.db"
+                    found[name].append(await pace_of_scoring(folder, place, *engines[name]))
+    return found
 
 
-def _spread(values: list[float]) -> str:
-    return f"{np.median(values):6.1f} ({min(values):.1f} to {max(values):.1f})"
+def compare_throughput(scratch: Path, count: int, rounds: int) -> Rows:
+    """Yield scoring against bare decoding, one worker, Dask, and the peers."""
+    folder, good = scratch / "photos", scratch / "good"
+    folder.mkdir()
+    good.mkdir()
+    for name in make_photos(folder, count):
+        (good / name).hardlink_to(folder / name)
+    found = asyncio.run(paces_of(folder, scratch, rounds))
+    rate, cpu_ms = (
+        {
+            name: float(np.median([getattr(pace, part) for pace in paces]))
+            for name, paces in found.items()
+        }
+        for part in ("rate", "cpu_ms")
+    )
+    yield Row(
+        "photos a second with all measures / bare luma decode",
+        f"{rate['two'] / rate['bare']:.2f}",
+        *("0.40", "0.75", "throughput"),
+        f"{_spread(found['two'])} against {_spread(found['bare'])} photos/s; by CPU time "
+        f"{cpu_ms['bare'] / cpu_ms['two']:.2f} ({cpu_ms['bare']:.1f} of {cpu_ms['two']:.1f} ms)",
+    )
+    for peer, floor, goal in (("cleanvision", "12 x", "25 x"), ("fastdup", "2 x", "4 x")):
+        yield _peer_row(peer, good, floor, goal, rate["two"], cpu_ms["two"])
+    yield Row(
+        "two workers against one",
+        f"{rate['two'] / rate['one']:.2f} x",
+        *("1.9 x", "1.97 x", "throughput"),
+        f"{_spread(found['one'])} photos/s with one; {os.cpu_count()} cores",
+    )
+    yield Row(
+        "Dask with 2 workers against the local engine",
+        f"{rate['dask'] / rate['two']:.2f}",
+        *("0.85", "0.97", "throughput"),
+        f"{_spread(found['dask'])} photos/s",
+    )
+
+
+def _peer_row(
+    peer: str, good: Path, floor: str, goal: str, our_rate: float, our_cpu_ms: float
+) -> Row:
+    what = {
+        "cleanvision": "blurry, dark and light, 2 processes",
+        "fastdup": "its whole default run, 2 threads",
+    }[peer]
+    name = f"against {peer} {VERSIONS[peer]} ({what})"
+    try:
+        pace = pace_of_peer(peer, good)
+    except PeerUnavailableError as error:
+        return Row(name, "not measured", floor, goal, "throughput", f"cannot be run here: {error}")
+    return Row(
+        name,
+        f"{our_rate / pace.rate:.1f} x",
+        floor,
+        goal,
+        "throughput",
+        f"{pace.rate:.1f} photos/s without the {CORRUPT_COUNT} corrupt ones; by CPU time "
+        f"{pace.cpu_ms / our_cpu_ms:.1f} x ({pace.cpu_ms:.0f} ms a photo)",
+    )
+
+
+def _spread(paces: list[Pace]) -> str:
+    rates = [pace.rate for pace in paces]
+    return f"{np.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
 
 
 # ---- kills
+
+
+def kill_at_random(scratch: Path, count: int, kill_count: int) -> Rows:
+    """Kill a run at random moments until it is through, and compare its rows."""
+    folder = scratch / "to_kill"
+    folder.mkdir()
+    make_photos(folder, count)
+    rng = random.Random(4)
+    whole, killed = scratch / "whole.db", scratch / "killed.db"
+    command = [sys.executable, "-m", "capture", "score", str(folder), "--quiet", "--ledger"]
+    started = time.monotonic()
+    subprocess.run([*command, str(whole)], check=False)
+    duration_s = time.monotonic() - started
+    kills = restarts = 0
+    while kills < kill_count:
+        process = subprocess.Popen([*command, str(killed)])
+        try:
+            process.wait(rng.uniform(0.2, 0.2 * duration_s))
+            killed.unlink()  # it got through: begin anew, there are kills left
+            restarts += 1
+            continue
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    subprocess.run([*command, str(killed)], check=False)
+    expected, found = rows_of(whole), rows_of(killed)
+    wrong = len(set(expected) ^ set(found)) + len(found) - len(set(found))
+    yield Row(
+        f"killed at random {kills} times: rows lost, doubled or different",
+        str(wrong),
+        *("0", "0", "kills"),
+        f"{len(found)} rows of {len(expected)}; got through and began anew {restarts} times",
+    )
 
 
 def rows_of(ledger: Path) -> list[tuple[Any, ...]]:
@@ -204,171 +215,109 @@ def rows_of(ledger: Path) -> list[tuple[Any, ...]]:
         return plain.execute("SELECT * FROM assessments ORDER BY path").fetchall()
 
 
-def kill_at_random(folder: Path, scratch: Path) -> None:
-    """Kill a run at random moments until it is through, and compare its rows."""
-    rng = random.Random(4)
-    whole, killed = scratch / "whole.db", scratch / "killed.db"
-    command = [sys.executable, "-m", "capture", "score", str(folder), "--quiet", "--ledger"]
-    started = time.monotonic()
-    subprocess.run([*command, str(whole)], check=False)
-    duration_s = time.monotonic() - started
-    kills = 0
-    while kills < KILL_COUNT:
-        process = subprocess.Popen([*command, str(killed)])
-        try:
-            process.wait(rng.uniform(0.2, 0.2 * duration_s))
-            killed.unlink()  # it got through: begin anew, there are kills left
-            continue
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-    subprocess.run([*command, str(killed)], check=False)
-    theirs, ours = rows_of(whole), rows_of(killed)
-    different = len(set(theirs) ^ set(ours))
-    print(f"killed {kills} times: {len(ours)} rows of {len(theirs)}, {different} differ")
+# ---- the front, large ledgers, groups
 
 
-# ---- memory and speed of the front, with simulated pictures
+def compare_memory(large_count: int) -> Rows:
+    """Yield the front's peak memory for many pictures against few."""
+    few, many = (simulated.load_of_front(count) for count in (FEW_COUNT, large_count))
+    yield Row(
+        f"memory of the front at {large_count:,} rows / at {FEW_COUNT:,}",
+        f"{many.peak_mb / few.peak_mb:.3f}",
+        *("1.1", "1", f"memory --simulated {large_count}"),
+        f"peak {few.peak_mb:.1f} and {many.peak_mb:.1f} MB; {many.duration_s / 60:.1f} min, "
+        f"{1e6 * many.cpu_s / large_count:.0f} us of CPU a picture besides its judging",
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedPicture:
-    """A picture without a file."""
-
-    number: int
-
-    @property
-    def path(self) -> str:
-        """A path as a real archive has them."""
-        return f"/simulated/{self.number // 1000:05d}/{self.number:09d}.jpg"
-
-    def stamp(self) -> Stamp:
-        """Never changes."""
-        return Stamp(16, 1)
-
-    def read(self, max_bytes: int) -> bytes:  # noqa: ARG002 - as of any picture
-        """Other bytes for each."""
-        return self.number.to_bytes(16, "big")
+def judge_again(scratch: Path) -> Rows:
+    """Yield how long stored rows take under another profile."""
+    duration_s, cpu_s = simulated.judge_again(REJUDGED_COUNT, scratch)
+    yield Row(
+        f"re-judging {REJUDGED_COUNT:,} stored rows under a new profile",
+        f"{duration_s:.2f} s",
+        *("5 s", "1 s", "judge"),
+        f"{cpu_s:.2f} s of CPU time",
+    )
 
 
-class InstantEngine:
-    """Answers at once: what remains is the front."""
-
-    worker_count = 2
-
-    async def answer(self, job: StillJob) -> Answer:  # noqa: ARG002 - as of any engine
-        """Refuse the picture."""
-        await asyncio.sleep(0)
-        return Unjudged("CORRUPT", "simulated")
-
-
-def simulate(count: int) -> tuple[Tally, float, float]:
-    """Score simulated pictures; returns the tally, seconds and the peak memory in MB."""
-    with tempfile.TemporaryDirectory() as scratch, open_ledger(Path(scratch) / "run.db") as ledger:
-        run_id = ledger.begin_run(["simulated"], DEFAULT, __version__, classify=False)
-        started = time.perf_counter()
-        pictures: Iterator[Picture] = (SimulatedPicture(number) for number in range(count))
-        tally = asyncio.run(_run(ledger, InstantEngine(), run_id, DEFAULT).score(pictures))
-        duration_s = time.perf_counter() - started
-    return tally, duration_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def ask_status(scratch: Path, count: int) -> Rows:
+    """Yield how long the status of a large ledger takes."""
+    duration_s = simulated.ask_status(count, scratch)
+    yield Row(
+        f"status of a ledger of {count:,} rows",
+        f"{duration_s:.3f} s",
+        *("1 s", "0.2 s", f"status --rows {count}"),
+        "opened, counted by outcome, runs listed; for 10,000,000 rows in the issue",
+    )
 
 
-def compare_memory(large_count: int) -> None:
-    """Print the front's peak memory for few and for many pictures, each in its own process."""
-    peaks = []
-    for count in (10_000, large_count):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            tally, duration_s, peak_mb = process.submit(simulate, count).result()
-        peaks.append(peak_mb)
-        print(
-            f"front, {tally.seen_count:>9,} simulated    {peak_mb:7.1f} MB, "
-            f"{1e6 * duration_s / count:.0f} us a picture"
+def group_all() -> Rows:
+    """Yield how long it takes to group the pictures of two archives."""
+    for name, duration_s, found in groups.durations():
+        yield Row(
+            f"grouping {groups.COUNT:,} pictures, {name}",
+            f"{duration_s:.1f} s",
+            *("20 s", "", "groups"),
+            found,
         )
-    print(f"memory, many / few              {peaks[1] / peaks[0]:.3f}")
 
 
-# ---- large ledgers
-
-
-def fill(ledger: Ledger, count: int) -> None:
-    """Write `count` judged rows, each with a path and a hash of its own."""
-    rng = np.random.default_rng(0)
-    base = [judged("", measures(rng)) | {"engine_version": __version__} for _ in range(1000)]
-    run_id = ledger.begin_run(["simulated"], DEFAULT, __version__, classify=False)
-    for start in range(0, count, 1000):
-        rows = [
-            row
-            | {"path": SimulatedPicture(start + offset).path, "sha256": f"{start + offset:064d}"}
-            | {"size_bytes": 16, "mtime_ns": 1}
-            for offset, row in enumerate(base)
-        ]
-        ledger.put(run_id, rows)
-
-
-def judge_again(count: int, scratch: Path) -> None:
-    """Print how long stored rows take under another profile."""
-    with open_ledger(scratch / "judge.db") as ledger:
-        fill(ledger, count)
-        run_id = ledger.begin_run(["simulated"], STRICT, __version__, classify=False)
-        started = time.perf_counter()
-        pictures = (SimulatedPicture(number) for number in range(count))
-        tally = asyncio.run(_run(ledger, InstantEngine(), run_id, STRICT).score(pictures))
-        duration_s = time.perf_counter() - started
-    assert tally.efforts[Effort.REUSED] == count
-    print(f"judged again, {count:>9,} rows     {duration_s:7.2f} s")
-
-
-def ask_status(count: int, scratch: Path) -> None:
-    """Print how long the status of a large ledger takes."""
-    with open_ledger(scratch / "large.db") as ledger:
-        fill(ledger, 1000)
-        names = [column.name for column in assessments.columns]
-        values = {"path": "printf('/simulated/%09d', n * 1000 + a.rowid)"}
-        values["sha256"] = "printf('%064d', n * 1000 + a.rowid)"
-        selected = ", ".join(values.get(name, name) for name in names)
-        with ledger.engine.execution_options(writes=True).begin() as connection:
-            connection.exec_driver_sql(
-                f"INSERT INTO assessments ({', '.join(names)}) WITH RECURSIVE thousand(n) AS "
-                f"(SELECT 1 UNION ALL SELECT n + 1 FROM thousand WHERE n < {count // 1000 - 1}) "
-                f"SELECT {selected} FROM thousand, (SELECT rowid, * FROM assessments "
-                "WHERE rowid <= 1000) a"
-            )
-    with open_ledger(scratch / "large.db") as ledger:
-        started = time.perf_counter()
-        counted = sum(outcome.count for outcome in ledger.outcomes())
-        duration_s = time.perf_counter() - started
-    print(f"status, {counted:>12,} rows       {duration_s:7.3f} s")
+def table_of(rows: list[Row], load: float) -> str:
+    """Write the rows in Markdown."""
+    lines = [
+        "| archives | measured | floor | goal | beside | part |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row.name} | {row.measured} | {row.floor} | {row.goal} | {row.beside} "
+            f"| `{row.part}` |"
+            for row in rows
+        ),
+        "",
+        "`make bench-archive` runs all parts, `python -m tests.benchmarks.archive PART` one.",
+        f"{os.cpu_count()} cores; load average when it began {load:.1f}"
+        + (": the machine was busy." if load > 0.5 else "."),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Run all parts, or those named."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("throughput", "kills", "memory", "judge", "status")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = ("throughput", "kills", "memory", "judge", "status", "groups")
     parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
+    parser.add_argument("--photos", type=int, default=300, help="for throughput and kills")
+    parser.add_argument("--rounds", type=int, default=3, help="of throughput")
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--simulated", type=int, default=100_000, help="pictures for memory")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows for status")
     given = parser.parse_args()
+    load = os.getloadavg()[0]
+    wanted = given.parts or list(parts)
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-archive-") as place:
         scratch = Path(place)
-        photos = scratch / "photos"
-        photos.mkdir()
-        calls: dict[str, Callable[[], None]] = {
-            "throughput": lambda: asyncio.run(compare_throughput(photos, scratch)),
-            "kills": lambda: kill_at_random(photos, scratch),
+        calls: dict[str, Callable[[], Rows]] = {
+            "throughput": lambda: compare_throughput(scratch, given.photos, given.rounds),
+            "kills": lambda: kill_at_random(scratch, given.photos, given.kills),
             "memory": lambda: compare_memory(given.simulated),
-            "judge": lambda: judge_again(100_000, scratch),
-            "status": lambda: ask_status(given.rows, scratch),
+            "judge": lambda: judge_again(scratch),
+            "status": lambda: ask_status(scratch, given.rows),
+            "groups": group_all,
         }
-        wanted = given.parts or list(parts)
-        if {"throughput", "kills"} & set(wanted):
-            if CORPUS.is_dir():
-                make_photos(photos)
-            else:
-                print(f"SKIPPED throughput and kills: no corpus at {CORPUS}")
-                wanted = [part for part in wanted if part not in ("throughput", "kills")]
         for part in wanted:
-            calls[part]()
+            if part in ("throughput", "kills") and not CORPUS.is_dir():
+                rows.append(Row(part, "not measured", "", "", part, f"no corpus at {CORPUS.name}"))
+                continue
+            for row in calls[part]():
+                print(f"{row.name}: {row.measured} ({row.beside})", flush=True)
+                rows.append(row)
+    table = table_of(rows, load)
+    print(f"\n{table}", end="")
+    if not given.parts:
+        RESULTS.write_text(table)
 
 
 if __name__ == "__main__":

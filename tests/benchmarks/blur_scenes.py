@@ -20,8 +20,6 @@ from capture.prepare.blur_set import simulate_benchmark
 from capture.prepare.simulated_set import draw_scene
 
 SEED = 100
-NOT_SHARP = ("056_photos_misc.jpg",)
-"""Bases that are shaken themselves, seen by eye."""
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -95,7 +93,7 @@ def list_held_out(corpus: Path) -> tuple[Base, ...]:
                 if off < brackets.get(row["scene"], (np.inf, path))[0]:
                     brackets[row["scene"]] = (off, path)
     return (
-        *(b for b in list_bases(corpus) if not b.redistributable and b.name not in NOT_SHARP),
+        *(b for b in list_bases(corpus) if not b.redistributable),
         *(
             Base(scene, "exposure_brackets", scene, redistributable=False, path=path)
             for scene, (_, path) in sorted(brackets.items())
