@@ -7,22 +7,18 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from pathlib import Path
 
 from capture.archive.pictures import (
-    MEMBER,
     ArchiveFile,
     FilePicture,
     HeldMember,
     Picture,
-    Stamp,
     TarMember,
     Unreachable,
     ZipMember,
     member_path,
 )
-from capture.archive.remote import is_url, picture_at_url
+from capture.archive.remote import is_url
 from capture.errors import UnreadableFileError
 
 Wanted = Callable[[str], bool]
@@ -34,22 +30,6 @@ COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".
 ARCHIVE_SUFFIXES = ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES
 
 MAX_HELD_BYTES = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class StandingMember:
-    """A member known from its row: the archive is opened only if it has to be read after all."""
-
-    path: str
-    known_stamp: Stamp
-
-    def stamp(self) -> Stamp:
-        """Return what its row says."""
-        return self.known_stamp
-
-    def read(self, max_bytes: int) -> bytes:
-        """Look for it in its archive; raises UnreadableFileError or ImageTooLargeError."""
-        return picture_at(self.path).read(max_bytes)
 
 
 def is_archive(name: str) -> bool:
@@ -72,64 +52,6 @@ def is_read_in_passing(archive: ArchiveFile) -> bool:
     """Say whether an archive has no list of its members: all of it is read to find them."""
     is_zip = _bare(archive.path).endswith(ZIP_SUFFIXES)
     return not is_zip and not _is_tar_at_hand(archive)
-
-
-def address_of(path: str) -> str | None:
-    """Return what a browser can open to get at a picture of the ledger.
-
-    Parameters
-    ----------
-    path : str
-        A file, a URL, or ``archive!member`` of either: the archive, then.
-
-    Returns
-    -------
-    str or None
-        A ``file:`` or ``http:`` address; None where it lies in another kind of store.
-    """
-    place = next((archive for archive, _ in _splits(path)), path)
-    if is_url(place):
-        return place if place.startswith(("http://", "https://")) else None
-    return Path(place).as_uri() if Path(place).is_absolute() else None
-
-
-def picture_at(path: str) -> Picture:
-    """Find a picture again by its path in the ledger.
-
-    Parameters
-    ----------
-    path : str
-        A file, a URL, or ``archive!member`` of either.
-
-    Returns
-    -------
-    Picture
-        Where nothing is found any more, one that cannot be read.
-    """
-    if is_url(path):
-        for archive, name in _splits(path):
-            found = picture_at_url(archive)
-            return found if isinstance(found, Unreachable) else _member_of(found, name)
-        return picture_at_url(path)
-    if not Path(path).is_file():
-        for archive, name in _splits(path):
-            if Path(archive).is_file():
-                return _member_of(FilePicture(archive), name)
-    return FilePicture(path)
-
-
-def _member_of(archive: ArchiveFile, name: str) -> Picture:
-    missing = Unreachable(member_path(archive.path, name), "no such member in the archive")
-    return next(members_of(archive, name.__eq__), missing)
-
-
-def _splits(path: str) -> Iterator[tuple[str, str]]:
-    """Yield what may be an archive and a name in it; a name may hold the mark as well."""
-    cut = path.find(MEMBER)
-    while cut >= 0:
-        if is_archive(path[:cut]):
-            yield path[:cut], path[cut + 1 :]
-        cut = path.find(MEMBER, cut + 1)
 
 
 def _bare(name: str) -> str:

@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from capture.archive.containers import picture_at
-from capture.archive.pictures import MEMBER, FilePicture
+from capture.archive.finding import Finder
+from capture.archive.pictures import MEMBER, FilePicture, Picture
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.ledger.rows import Row
 from capture.ledger.schema import assessments
@@ -186,17 +186,17 @@ def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> Sor
         If the folder cannot be written.
     """
     done = SortedOut()
+    finder = Finder()
     for row in rows:
         target = folder / (row["verdict"] or NOT_JUDGED) / _below(row["path"], root)
         try:
-            _lay(row, target, link, done)
+            _lay(finder.at(row["path"]), row, target, link, done)
         except OSError as error:
             raise ConfigurationError(f"cannot write {target}: {error.strerror}") from error
     return done
 
 
-def _lay(row: Row, target: Path, link: bool, done: SortedOut) -> None:
-    picture = picture_at(row["path"])
+def _lay(picture: Picture, row: Row, target: Path, link: bool, done: SortedOut) -> None:
     try:
         picture.stamp()
         data = None if isinstance(picture, FilePicture) else picture.read(MAX_FILE_BYTES)

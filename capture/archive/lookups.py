@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from capture.archive.containers import StandingMember
+from capture.archive.finding import StandingMember
 from capture.archive.judging import Judging
 from capture.archive.pictures import ArchiveFile, HeldMember, Picture, ReadThrough, Stamp
 from capture.archive.sources import Recall

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from heapq import nlargest
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from capture.archive.containers import address_of, picture_at
+from capture.archive.finding import Finder, address_of
 from capture.archive.groups import groups_of, pictures_of
 from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
@@ -51,8 +52,9 @@ def report(
             grouping = _grouping(opened, load_profile(settings.default_profile).groups)
     rows = [*findings.pictures()]
     rows += [row for group in (grouping.shown if grouping else ()) for row in group.rows]
-    paths = dict.fromkeys(row["path"] for row in rows)
-    thumbnails = asyncio.run(thumbnails_of(paths, _read, worker_count=settings.worker_count))
+    paths = sorted({row["path"] for row in rows})
+    read = partial(_read, Finder())
+    thumbnails = asyncio.run(thumbnails_of(paths, read, worker_count=settings.worker_count))
     name = name_of(ledger).rpartition("/")[2]
     gallery = Gallery(thumbnails, address_of)
     page = write_page(findings, gallery, grouping, name=name, made_at=datetime.now(UTC))
@@ -82,8 +84,8 @@ def _grouping(ledger: Ledger, limits: GroupLimits) -> Grouping:
     return Grouping(dict(counts.most_common()), tuple(shown))
 
 
-def _read(path: str) -> bytes | None:
+def _read(finder: Finder, path: str) -> bytes | None:
     try:
-        return picture_at(path).read(MAX_FILE_BYTES)
+        return finder.at(path).read(MAX_FILE_BYTES)
     except (UnreadableFileError, ImageError):
         return None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from capture.archive.containers import picture_at
 from capture.archive.engines import LocalEngine
+from capture.archive.finding import Finder
 from capture.archive.sources import Sources
 from capture.archive.tally import Effort
 from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
@@ -112,12 +112,12 @@ async def test_a_disk_and_a_store_share_a_ledger(
 
 def test_a_picture_is_found_again_by_its_url(store: str) -> None:
     """Reports and exports read it where it lies."""
-    picture = picture_at("memory:///photos/a.jpg")
+    picture = Finder().at("memory:///photos/a.jpg")
     assert picture.read(1 << 20) == FILES["a.jpg"]
     with pytest.raises(ImageTooLargeError):
         picture.read(100)
     with pytest.raises(UnreadableFileError):
-        picture_at(f"{store}/gone.jpg").read(1 << 20)
+        Finder().at(f"{store}/gone.jpg").read(1 << 20)
 
 
 def test_a_store_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

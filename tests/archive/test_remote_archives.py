@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from capture.archive.containers import picture_at
 from capture.archive.engines import LocalEngine
+from capture.archive.finding import Finder
 from capture.archive.tally import Effort
+from capture.errors import UnreadableFileError
 from capture.ledger.ledger import Ledger, open_ledger
 from tests.archive.pictures import jpeg
 from tests.archive.runs import measured, score
@@ -62,7 +63,7 @@ async def test_members_read_as_from_a_disk(
         url = f"{server.url}{name}"
         await score(ledger, engine, url)
         rows = list(ledger.rows())
-        assert picture_at(rows[2]["path"]).read(1 << 20) == MEMBERS["002.jpg"]
+        assert Finder().at(rows[2]["path"]).read(1 << 20) == MEMBERS["002.jpg"]
         again = await score(ledger, engine, url)
     assert again.efforts == {Effort.UNCHANGED: PICTURE_COUNT}
     assert [row["path"] for row in rows] == [
@@ -119,12 +120,28 @@ async def test_a_shard_that_was_read_to_its_end_is_not_fetched_again(
         assert await fetch_count() > 0
         assert await fetch_count() == 0
         with ledger.engine.begin() as connection:  # as of an engine that measured otherwise
-            connection.exec_driver_sql("UPDATE assessments SET measures_version = 0 WHERE status = 'ok'")
+            connection.exec_driver_sql(
+                "UPDATE assessments SET measures_version = 0 WHERE status = 'ok'"
+            )
         assert await fetch_count() > 0
         assert await fetch_count() == 0
         assert [measured(row) for row in rows] == [measured(row) for row in ledger.rows()]
         os.utime(shard, (1, 1))
         assert await fetch_count() > 0
+
+
+async def test_many_pictures_of_a_shard_are_found_in_one_passage(web: Path) -> None:
+    """Asked in their order; out of it, the shard is read again from its beginning."""
+    pack(web / "shard.tar")
+    with web_server(web) as server:
+        finder = Finder()
+        for name in sorted(name for name in MEMBERS if name.endswith(".jpg")):
+            assert finder.at(f"{server.url}shard.tar!{name}").read(1 << 20) == MEMBERS[name]
+        assert server.sent == ["shard.tar"]
+        first = finder.at(f"{server.url}shard.tar!000.jpg")
+        assert first.read(1 << 20) == MEMBERS["000.jpg"]
+        with pytest.raises(UnreadableFileError, match="no such picture"):
+            finder.at(f"{server.url}shard.tar!gone.jpg").read(1 << 20)
 
 
 async def test_an_archive_that_is_not_there_is_a_row(

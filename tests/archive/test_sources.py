@@ -12,7 +12,7 @@ from threading import Event
 
 import pytest
 
-from capture.archive.containers import picture_at
+from capture.archive.finding import Finder
 from capture.archive.pictures import Picture
 from capture.archive.sources import Sources, spooled
 from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
@@ -136,7 +136,7 @@ def test_members_of_archives_are_pictures(suffix: str, tmp_path: Path) -> None:
     assert paths_below(tmp_path, pictures) == [f"{file.name}!000.jpg", f"{file.name}!sub/001.jpg"]
     assert [picture.read(MEBIBYTE) for picture in pictures] == [b"first", b"second" * 1000]
     assert [picture.stamp().size_bytes for picture in pictures] == [5, 6000]
-    assert picture_at(pictures[1].path).read(MEBIBYTE) == b"second" * 1000
+    assert Finder().at(pictures[1].path).read(MEBIBYTE) == b"second" * 1000
     with pytest.raises(ImageTooLargeError):
         pictures[1].read(100)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.archive.containers import address_of
+from capture.archive.finding import address_of
 from capture.gates.verdict import ReasonCode
 from capture.review.figures import Gallery
 from capture.review.gathering import gather
