@@ -174,7 +174,7 @@ class Ledger:
     def standing_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
         with self._read() as connection:
-            found = connection.execute(STANDING_AT_PATHS, {"paths": paths})
+            found = connection.execute(STANDING_AT_PATHS, {"paths": paths}).all()
             return {values[0]: dict(zip(STANDING_COLUMNS, values, strict=True)) for values in found}
 
     def rows_with_sha256(self, sha256: str) -> list[Row]:
