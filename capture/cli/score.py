@@ -113,7 +113,8 @@ def score(
 
     Only new or changed pictures are decoded; a new profile, or an engine that measures as the
     one before, judges stored measures again.
-    Pictures are only read: nothing is moved or deleted.
+    Pictures are only read: nothing is moved or deleted. URLs are opened with the credentials
+    that their store's own tools take, from the environment or their files.
 
     Exit codes: 0 done, 1 some pictures could not be judged (their rows say why),
     2 wrong use, 130 stopped by Ctrl-C.
