@@ -4,6 +4,7 @@
 # make proto   generate capture/v1 from proto/
 # make fuzz    the decoder, for FUZZ_SECONDS; guided by coverage where atheris can be had
 # make bench-gates | bench-steady | bench-serve | bench-archive | bench-groups | bench-pool
+#      bench-sessions: ten thousand idle cameras, and who waits for whom
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +16,7 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-prepare check format proto fuzz clean \
-        bench-gates bench-steady bench-serve bench-archive bench-groups bench-pool
+        bench-gates bench-steady bench-serve bench-archive bench-groups bench-pool bench-sessions
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -63,7 +64,7 @@ fuzz: $(VENV)/.dev
 	-$(BIN)/python $(PIP) --only-binary :all: atheris==3.0.0
 	$(BIN)/python -m tests.fuzz.decoder --seconds $(FUZZ_SECONDS)
 
-bench-gates bench-steady bench-serve bench-archive bench-groups bench-pool: $(VENV)/.dev
+bench-gates bench-steady bench-serve bench-archive bench-groups bench-pool bench-sessions: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.$(@:bench-%=%)
 
 clean:
