@@ -69,8 +69,20 @@ Rows: TypeAlias = Iterator[Row]
 # ---- throughput
 
 
-async def paces_of(folder: Path, scratch: Path, rounds: int) -> dict[str, list[Pace]]:
-    """Measure in turns: bare decoding, one and two workers, Dask, and the peers."""
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """What each reached, in the order of the rounds; and why a peer could not be run."""
+
+    of: dict[str, list[Pace]]
+    failures: dict[str, str]
+
+    def median(self, name: str, part: str) -> float:
+        """Return the median of ``rate`` or ``cpu_ms``."""
+        return float(np.median([getattr(pace, part) for pace in self.of[name]]))
+
+
+async def paces_of(folder: Path, good: Path, scratch: Path, rounds: int) -> Paces:
+    """Measure in turns: bare decoding, one and two workers, Dask; the peers in the first round."""
     settings = load_settings()
     files = [str(file) for file in sorted(folder.iterdir())]
     warm_up = scratch / "warm"
@@ -79,7 +91,8 @@ async def paces_of(folder: Path, scratch: Path, rounds: int) -> dict[str, list[P
         shutil.copy(file, warm_up)
     pools = [worker_pool(settings, classify=False, worker_count=count) for count in (1, 2)]
     make_pool = partial(worker_pool, settings, classify=False)
-    found: dict[str, list[Pace]] = {name: [] for name in ("bare", "one", "two", "dask")}
+    found: dict[str, list[Pace]] = {name: [] for name in ("bare", "one", "two", "dask", *VERSIONS)}
+    failures: dict[str, str] = {}
     with ProcessPoolExecutor(
         2, mp_context=get_context("spawn"), initializer=os.nice, initargs=(NICENESS,)
     ) as processes:
@@ -97,13 +110,22 @@ async def paces_of(folder: Path, scratch: Path, rounds: int) -> dict[str, list[P
                 await pace_of_scoring(warm_up, scratch / f"warm_{name}.db", engine, pool)
             pace_of_bare_decoding(files[-8:], processes)
             for number in range(rounds):
-                for name in ("bare", "two", "dask", "one", "two", "bare"):
+                peers = () if number else tuple(VERSIONS)
+                for name in ("bare", "two", "dask", "one", *peers, "two", "bare"):
+                    # In threads, so that Dask's scheduler in this process hears its workers.
                     if name == "bare":
-                        found[name].append(pace_of_bare_decoding(files, processes))
+                        pace = await asyncio.to_thread(pace_of_bare_decoding, files, processes)
+                        found[name].append(pace)
+                        continue
+                    if name in VERSIONS:
+                        try:
+                            found[name].append(await asyncio.to_thread(pace_of_peer, name, good))
+                        except PeerUnavailableError as error:
+                            failures[name] = str(error)
                         continue
                     place = scratch / f"{name}{number}{len(found[name])}.db"
                     found[name].append(await pace_of_scoring(folder, place, *engines[name]))
-    return found
+    return Paces(found, failures)
 
 
 def compare_throughput(scratch: Path, count: int, rounds: int) -> Rows:
@@ -113,57 +135,51 @@ def compare_throughput(scratch: Path, count: int, rounds: int) -> Rows:
     good.mkdir()
     for name in make_photos(folder, count):
         (good / name).hardlink_to(folder / name)
-    found = asyncio.run(paces_of(folder, scratch, rounds))
-    rate, cpu_ms = (
-        {
-            name: float(np.median([getattr(pace, part) for pace in paces]))
-            for name, paces in found.items()
-        }
-        for part in ("rate", "cpu_ms")
-    )
+    found = asyncio.run(paces_of(folder, good, scratch, rounds))
+    rate = {name: found.median(name, "rate") for name in ("bare", "one", "two", "dask")}
+    cpu_ms = {name: found.median(name, "cpu_ms") for name in ("bare", "two")}
     yield Row(
         "photos a second with all measures / bare luma decode",
         f"{rate['two'] / rate['bare']:.2f}",
         *("0.40", "0.75", "throughput"),
-        f"{_spread(found['two'])} against {_spread(found['bare'])} photos/s; by CPU time "
+        f"{count} photos; {_spread(found.of['two'])} against {_spread(found.of['bare'])} a second; "
+        f"by CPU time "
         f"{cpu_ms['bare'] / cpu_ms['two']:.2f} ({cpu_ms['bare']:.1f} of {cpu_ms['two']:.1f} ms)",
     )
     for peer, floor, goal in (("cleanvision", "12 x", "25 x"), ("fastdup", "2 x", "4 x")):
-        yield _peer_row(peer, good, floor, goal, rate["two"], cpu_ms["two"])
+        yield _peer_row(peer, found, floor, goal)
     yield Row(
         "two workers against one",
         f"{rate['two'] / rate['one']:.2f} x",
         *("1.9 x", "1.97 x", "throughput"),
-        f"{_spread(found['one'])} photos/s with one; {os.cpu_count()} cores",
+        f"{_spread(found.of['one'])} photos/s with one; {os.cpu_count()} cores",
     )
     yield Row(
         "Dask with 2 workers against the local engine",
         f"{rate['dask'] / rate['two']:.2f}",
         *("0.85", "0.97", "throughput"),
-        f"{_spread(found['dask'])} photos/s",
+        f"{_spread(found.of['dask'])} photos/s",
     )
 
 
-def _peer_row(
-    peer: str, good: Path, floor: str, goal: str, our_rate: float, our_cpu_ms: float
-) -> Row:
+def _peer_row(peer: str, found: Paces, floor: str, goal: str) -> Row:
     what = {
         "cleanvision": "blurry, dark and light, 2 processes",
         "fastdup": "its whole default run, 2 threads",
     }[peer]
     name = f"against {peer} {VERSIONS[peer]} ({what})"
-    try:
-        pace = pace_of_peer(peer, good)
-    except PeerUnavailableError as error:
-        return Row(name, "not measured", floor, goal, "throughput", f"cannot be run here: {error}")
+    if peer in found.failures:
+        why = f"cannot be run here: {found.failures[peer]}"
+        return Row(name, "not measured", floor, goal, "throughput", why)
+    rate, cpu_ms = found.median(peer, "rate"), found.median(peer, "cpu_ms")
     return Row(
         name,
-        f"{our_rate / pace.rate:.1f} x",
+        f"{found.median('two', 'rate') / rate:.1f} x",
         floor,
         goal,
         "throughput",
-        f"{pace.rate:.1f} photos/s without the {CORRUPT_COUNT} corrupt ones; by CPU time "
-        f"{pace.cpu_ms / our_cpu_ms:.1f} x ({pace.cpu_ms:.0f} ms a photo)",
+        f"{rate:.1f} photos/s without the {CORRUPT_COUNT} corrupt ones; by CPU time "
+        f"{cpu_ms / found.median('two', 'cpu_ms'):.1f} x ({cpu_ms:.0f} ms a photo)",
     )
 
 
