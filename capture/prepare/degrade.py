@@ -6,7 +6,7 @@ in which a camera meets them. All nuisances are drawn independently of the blur.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -50,6 +50,10 @@ class Nuisance:
         libjpeg quality, 4:2:0.
     seed : int
         Of the noise.
+    lens_sigma_px : float
+        Gaussian softness of lens, mosaic and smearing that even a sharp capture has.
+    first_jpeg_quality : int
+        Quality of an earlier compression, as pictures from the web have it; 0 for none.
     """
 
     exposure_ev: float
@@ -61,6 +65,8 @@ class Nuisance:
     haze: float
     jpeg_quality: int
     seed: int
+    lens_sigma_px: float = 0.0
+    first_jpeg_quality: int = 0
 
 
 def draw_nuisance(rng: np.random.Generator) -> Nuisance:
@@ -77,6 +83,24 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
         jpeg_quality=int(rng.integers(60, 96)),
         seed=int(rng.integers(2**31)),
     )
+
+
+def draw_ordinary_nuisance(rng: np.random.Generator) -> Nuisance:
+    """Draw a capture as ordinary cameras and the web leave it.
+
+    Three in ten are a little soft, one in eight is sharpened until edges have halos, one in
+    eight is denoised hard, and one in six was compressed before.
+    """
+    drawn = draw_nuisance(rng)
+    if rng.random() < 0.3:
+        drawn = replace(drawn, lens_sigma_px=float(rng.uniform(0.3, 0.65)))
+    if rng.random() < 0.12:
+        drawn = replace(drawn, sharpen_amount=float(rng.uniform(0.8, 2.0)))
+    if rng.random() < 0.12 and drawn.iso:
+        drawn = replace(drawn, denoise_strength=float(rng.uniform(3.0, 6.0)))
+    if rng.random() < 0.16:
+        drawn = replace(drawn, first_jpeg_quality=int(rng.integers(55, 93)))
+    return drawn
 
 
 def to_linear(color: NDArray[np.uint8]) -> LinearColor:
@@ -118,6 +142,8 @@ def develop(scene: LinearColor, nuisance: Nuisance) -> LumaPlane:
         (H, W) uint8, as a decoder gives it.
     """
     rng = np.random.default_rng(nuisance.seed)
+    if nuisance.lens_sigma_px:
+        scene = np.asarray(cv2.GaussianBlur(scene, (0, 0), nuisance.lens_sigma_px), np.float32)
     light = scene * np.float32((1 - nuisance.haze) * 2.0**nuisance.exposure_ev)
     light += np.float32(nuisance.haze * 0.6)
     encoded_noise = 0.0
@@ -139,10 +165,19 @@ def develop(scene: LinearColor, nuisance: Nuisance) -> LumaPlane:
         soft = cv2.GaussianBlur(encoded, (0, 0), nuisance.sharpen_sigma_px)
         encoded = encoded + np.float32(nuisance.sharpen_amount) * (encoded - soft)
     picture = np.clip(encoded + 0.5, 0, 255).astype(np.uint8)
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, nuisance.jpeg_quality])
-    if not done:
-        raise RuntimeError("the JPEG encoder refused a simulated picture")
-    luma = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    if nuisance.first_jpeg_quality:
+        data = _compress(picture, nuisance.first_jpeg_quality)
+        picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        # Cropped since, as most are: the second grid of blocks lies elsewhere.
+        picture = picture[3:, 5:]
+    luma = cv2.imdecode(_compress(picture, nuisance.jpeg_quality), cv2.IMREAD_GRAYSCALE)
     if luma is None:
         raise RuntimeError("the JPEG decoder refused a simulated picture")
     return np.asarray(luma, np.uint8)
+
+
+def _compress(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("the JPEG encoder refused a simulated picture")
+    return np.asarray(data, np.uint8)

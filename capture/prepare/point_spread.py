@@ -23,6 +23,7 @@ class Cause(StrEnum):
     LINE = "line"
     SHAKE = "shake"
     DWELL = "dwell"
+    TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
