@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from capture.measure.blur import measure_blur
 from capture.measure.measures import Blur, BlurKind
 from capture.prepare.bases import Base, list_bases
 from capture.prepare.blur_set import simulate_benchmark
+from capture.prepare.degrade import blur, composite, develop, draw_nuisance, to_linear
+from capture.prepare.point_spread import disk
 from capture.prepare.simulated_set import draw_scene
 
 SEED = 100
@@ -107,11 +110,11 @@ def judge_scenes(bases: tuple[Base, ...]) -> Judged:
     numbers: list[tuple[float, ...]] = []
     for base in bases:
         for sample in draw_scene(base, simulate_benchmark, SEED):
-            blur = measure_blur(sample.luma)
+            measured = measure_blur(sample.luma)
             truth.append({"scene": sample.scene, "camera": sample.camera, **sample.truth})
             numbers.append(
                 (
-                    *_numbers(blur),
+                    *_numbers(measured),
                     -float(cv2.Laplacian(sample.luma, cv2.CV_64F).var()),
                     float(blur_effect(sample.luma)),
                 )
@@ -121,9 +124,53 @@ def judge_scenes(bases: tuple[Base, ...]) -> Judged:
     return Judged(columns, probability, sigma_px, angle_deg, is_motion > 0, laplacian, effect)
 
 
-def _numbers(blur: Blur) -> tuple[float, float, float, float]:
+def judge_hard(bases: tuple[Base, ...], kind: str) -> tuple[Floats, NDArray[np.str_]]:
+    """Judge captures that are sharp and look soft.
+
+    Parameters
+    ----------
+    bases : tuple of Base
+        Sharp photos.
+    kind : str
+        ``fog``: 60 to 85 % of the light is airlight. ``macro``: a sharp ellipse of 6 to 12 %
+        of the frame before a background blurred by a disk of 8 to 14 px.
+
+    Returns
+    -------
+    probability : (n,) float64
+        NaN where nothing was said.
+    scenes : (n,) str
+        Scene of each capture, two of a scene.
+    """
+    answers, scenes = [], []
+    for base in bases:
+        rng = np.random.default_rng([SEED, zlib.crc32(base.name.encode())])
+        scene = to_linear(base.read())
+        for _ in range(2):
+            nuisance = replace(draw_nuisance(rng), haze=0.0)
+            seen = scene
+            if kind == "fog":
+                nuisance = replace(nuisance, haze=float(rng.uniform(0.6, 0.85)))
+            else:
+                seen = composite(scene, blur(scene, disk(rng.uniform(8, 14))), _spot(scene, rng))
+            answers.append(measure_blur(develop(seen, nuisance)).probability)
+            scenes.append(base.name)
+    return np.array([np.nan if p is None else p for p in answers], float), np.array(scenes)
+
+
+def _spot(scene: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    height, width = scene.shape[:2]
+    radius = math.sqrt(rng.uniform(0.06, 0.12) * height * width / math.pi)
+    centre = int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.3, 0.7))
+    mask = np.zeros((height, width), np.float32)
+    cv2.ellipse(mask, centre, (int(1.2 * radius), int(radius / 1.2)), 0, 0, 360, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 3.0), np.float32)
+
+
+def _numbers(measured: Blur) -> tuple[float, float, float, float]:
     def known(value: float | None) -> float:
         return float("nan") if value is None else value
 
-    moved = float(blur.kind is BlurKind.MOTION)
-    return known(blur.probability), known(blur.blur_px), known(blur.motion_angle_deg), moved
+    moved = float(measured.kind is BlurKind.MOTION)
+    angle_deg = known(measured.motion_angle_deg)
+    return known(measured.probability), known(measured.blur_px), angle_deg, moved
