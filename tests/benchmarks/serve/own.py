@@ -20,6 +20,9 @@ _TAKE_OVER_S = 10.0
 _GENERATOR_REQUESTS = 2000
 """What one generator sends before another one takes its place."""
 
+_REST_S = 3.0
+"""After so long without work all processes have given back what single pictures took."""
+
 _CAMERA_COUNTS = (4, 8, 12, 16, 20, 24, 28, 32)
 
 
@@ -128,10 +131,14 @@ def growth(bench: Bench, under_test: Service, request_count: int) -> None:
                 under_test, "closed", client_count=4, kind="mixed", count=some, duration_s=1e9
             )
 
+    def resting_mb() -> float:
+        time.sleep(_REST_S)
+        return under_test.pss_mb()
+
     send(request_count // 10)
-    before_mb = under_test.pss_mb()
+    before_mb = resting_mb()
     send(request_count)
-    after_mb = under_test.pss_mb()
+    after_mb = resting_mb()
     growth_percent = 100 * (after_mb / before_mb - 1)
     bench.row(
         f"growth over {request_count:,} mixed requests, %",
