@@ -95,17 +95,25 @@ def _at_reference(luma: LumaPlane) -> LumaPlane:
     long_edge = max(luma.shape)
     if long_edge <= _LARGEST_AT_REFERENCE_PX:
         return luma
-    # Whole factors first: OpenCV averages them many times faster.
+    # Whole factors first, and of them the twos: OpenCV halves ten times faster than it averages
+    # by any other factor.
     factor = long_edge // REFERENCE_LONG_EDGE_PX
-    height, width = (side // factor for side in luma.shape)
+    while factor % 2 == 0:
+        luma, factor = _averaged(luma, 2), factor // 2
     if factor > 1:
-        cropped = luma[: height * factor, : width * factor]
-        luma = np.asarray(cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA))
+        luma = _averaged(luma, factor)
     if max(luma.shape) <= _LARGEST_AT_REFERENCE_PX:
         return luma
-    shrink = REFERENCE_LONG_EDGE_PX / max(luma.shape)
+    height, width = luma.shape
+    shrink = REFERENCE_LONG_EDGE_PX / max(height, width)
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
+
+
+def _averaged(luma: LumaPlane, factor: int) -> LumaPlane:
+    height, width = (side // factor for side in luma.shape)
+    cropped = luma[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _is_dark(luma: LumaPlane) -> bool:

@@ -14,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DIRECTION_COUNT = 6
-_MAX_EDGE_COUNT = 12_000
+_MAX_EDGE_COUNT = 6_000
 _SHARES = (0.02, 0.05, 0.10, 0.25, 0.50)
+_SHARES_OF_BEST = (0.05, 0.25, 0.5)
+_BEST_TILE_COUNT = 4
+_NARROW = 1.3
+"""Width in pixels of a layer below which an edge counts as narrow."""
 _MIN_EDGES = 12
 _MIN_RANGE = 20.0
 _MARGIN_PX = 5
@@ -24,6 +28,7 @@ _STEPS_PER_LEVEL = 64
 """Fixed-point steps of one luma level."""
 _BLOCK_PX = 16
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / np.float32(16)
 _SHARE_OF_NOISE = (1.0, 0.3, 0.4, 0.2, 0.1)
 """What is left of white noise at full size, smoothed, and at 1/2, 1/4 and 1/8."""
 _SMOOTH = 1
@@ -74,7 +79,7 @@ def edge_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> EdgeF
     strip = tiles.reshape(count * side, side).astype(np.uint16) * _STEPS_PER_LEVEL
     scalars: Scalars = _quantiles(np.sort(noise), (0.1, 0.5, 0.9), enough=1)
     vectors: Vectors = []
-    layers = [(strip, 1), (cv2.GaussianBlur(strip, (7, 7), 1.0), 1), (cv2.pyrDown(strip), 2)]
+    layers = [(strip, 1), (_smoothed(strip), 1), (cv2.pyrDown(strip), 2)]
     layers += [(cv2.pyrDown(layers[2][0]), 4)]
     layers += [(cv2.pyrDown(layers[3][0]), 8)]
     found = []
@@ -84,6 +89,12 @@ def edge_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> EdgeF
     return EdgeFeatures(
         np.array(scalars, np.float32), np.array(vectors, np.float32), found[_SMOOTH].counts
     )
+
+
+def _smoothed(strip: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Smooth by the binomial of variance 1; all its products are exact in float32."""
+    smooth = cv2.sepFilter2D(strip.astype(np.float32), cv2.CV_32F, _BINOMIAL, _BINOMIAL)
+    return (np.asarray(smooth, np.float32) + np.float32(0.5)).astype(np.uint16)
 
 
 def tile_noise(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -117,12 +128,14 @@ def tile_noise(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Edges:
-    """Edge pixels of one scale: widths in px of the picture, doubled direction, tile."""
+    """Edge pixels of one scale: widths in px of the picture, doubled angle, tile."""
 
+    scale: int
     counts: NDArray[np.int64]
     width: NDArray[np.float64]
     range: NDArray[np.float64]
-    doubled: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    sine: NDArray[np.float64]
     tile: NDArray[np.int64]
     energy: tuple[float, float, float]
 
@@ -136,27 +149,31 @@ def _find_edges(
     dx = np.asarray(cv2.Sobel(plane, cv2.CV_32F, 1, 0), np.float32)
     dy = np.asarray(cv2.Sobel(plane, cv2.CV_32F, 0, 1), np.float32)
     squared = dx * dx + dy * dy
-    ridge = squared >= cv2.dilate(squared, np.ones((3, 3), np.uint8))
+    # Where nothing changes there is no ridge.
+    highest = np.maximum(cv2.dilate(squared, np.ones((3, 3), np.uint8)), np.float32(1))
     window = np.ones((9, 9), np.uint8)
     span = cv2.subtract(cv2.dilate(strip, window), cv2.erode(strip, window))
-    limit = np.maximum(_MIN_RANGE, 9 * noise) * _STEPS_PER_LEVEL
-    edges = (ridge & (squared > 0)).reshape(count, -1, side)
-    edges &= span.reshape(count, -1, side) > limit[:, None, None]
+    ridge = (squared >= highest).reshape(count, -1, side)
     margin = min(_MARGIN_PX, side // 8)
-    inside = np.zeros((height // count, side), bool)
-    inside[margin:-margin, margin:-margin] = True
-    found = np.flatnonzero(edges & inside)
-    tile = found // inside.size
+    for outside in (slice(margin), slice(-margin, None)):
+        ridge[:, outside] = False
+        ridge[:, :, outside] = False
+    found = np.flatnonzero(ridge)
+    tile = found // (height // count * side)
+    limit = np.maximum(_MIN_RANGE, 9 * noise) * _STEPS_PER_LEVEL
+    strong = span.ravel()[found] > limit[tile]
+    found, tile = found[strong], tile[strong]
     counts = np.bincount(tile, minlength=count)
     step = 1 + len(found) // _MAX_EDGE_COUNT
     found, tile = found[::step], tile[::step]
-    across = dx.ravel()[found].astype(np.float64), dy.ravel()[found].astype(np.float64)
+    x, y = dx.ravel()[found].astype(np.float64), dy.ravel()[found].astype(np.float64)
+    energy = x * x + y * y
     # A Sobel sum is eight times the slope per pixel.
-    slope = np.hypot(*across) / (8 * _STEPS_PER_LEVEL)
+    slope = np.sqrt(energy) / (8 * _STEPS_PER_LEVEL)
     range_ = span.ravel()[found] / _STEPS_PER_LEVEL - 2.5 * noise[tile]
     width = np.clip(scale * range_ / (slope * np.sqrt(2 * np.pi)), 0.05, _WIDEST_PX)
-    doubled = 2 * np.arctan2(across[1], across[0])
-    return _Edges(counts, width, range_, doubled, tile, _energy(dx, dy, count, margin))
+    cosine, sine = (x * x - y * y) / energy, 2 * x * y / energy
+    return _Edges(scale, counts, width, range_, cosine, sine, tile, _energy(dx, dy, count, margin))
 
 
 def _energy(
@@ -186,26 +203,45 @@ def _describe(edges: _Edges, scalars: Scalars, vectors: Vectors) -> None:
     total = max(xx + yy, 1.0)
     vectors.append(((xx - yy) / total, 2 * xy / total))
     # Pixels are in the order of their tiles, so that each tile is one slice.
-    ends = np.searchsorted(edges.tile, np.arange(len(edges.counts) + 1)).tolist()
-    quarters = [
-        _quantiles(np.sort(width[start:end]), (0.25,))[0]
-        for start, end in pairwise(ends)
-        if end - start >= _MIN_EDGES
-    ]
+    ends = np.searchsorted(edges.tile, np.arange(len(edges.counts) + 1))
+    slices = [(start, end) for start, end in pairwise(ends.tolist()) if end - start >= _MIN_EDGES]
+    quarters = np.array([_quantile(width[start:end], 0.25) for start, end in slices])
     scalars += _quantiles(np.sort(quarters), (0.05, 0.2, 0.5), enough=1)
+    narrow = np.bincount(edges.tile[width < _NARROW * edges.scale], minlength=len(edges.counts))
+    most = np.sort(narrow)[::-1]
+    scalars += [float(np.log1p(most[min(rank, len(most) - 1)])) for rank in (0, 2, 5)]
+    best = [slices[index] for index in np.argsort(quarters, kind="stable")[:_BEST_TILE_COUNT]]
+    _describe_best(edges, best, scalars)
+
+
+def _describe_best(edges: _Edges, best: list[tuple[int, int]], scalars: Scalars) -> None:
+    """Append what the tiles with the narrowest edges say: the subject, where there is one."""
+    if not best:
+        scalars += [np.nan] * (len(_SHARES_OF_BEST) + 2)
+        return
+    chosen = np.concatenate([np.arange(start, end) for start, end in best])
+    width = edges.width[chosen]
+    scalars += _quantiles(np.sort(width), _SHARES_OF_BEST)
+    bins = _sextant(edges.cosine[chosen], edges.sine[chosen])
+    narrow = [
+        _quantile(own, 0.15)
+        for own in (width[bins == index] for index in range(_DIRECTION_COUNT))
+        if len(own) >= _MIN_EDGES
+    ]
+    scalars += [max(narrow), min(narrow)] if narrow else [np.nan, np.nan]
 
 
 def _describe_directions(edges: _Edges, scalars: Scalars, vectors: Vectors) -> None:
     """Append how width and count of the edges depend on their direction."""
     turn = 2 * np.pi / _DIRECTION_COUNT
-    bins = np.minimum((edges.doubled % (2 * np.pi) / turn).astype(int), _DIRECTION_COUNT - 1)
+    bins = _sextant(edges.cosine, edges.sine)
+    log_width = np.log(edges.width)
     narrow = np.full(_DIRECTION_COUNT, np.nan)
-    density = np.zeros(_DIRECTION_COUNT)
+    density = np.log1p(np.bincount(bins, minlength=_DIRECTION_COUNT).astype(np.float64))
     for index in range(_DIRECTION_COUNT):
-        own = edges.width[bins == index]
-        density[index] = np.log1p(len(own))
+        own = log_width[bins == index]
         if len(own) >= _MIN_EDGES:
-            narrow[index] = np.log(_quantiles(np.sort(own), (0.15,))[0])
+            narrow[index] = _quantile(own, 0.15)
     known = ~np.isnan(narrow)
     worst = float(narrow[known].max()) if known.any() else np.nan
     best = float(narrow[known].min()) if known.any() else np.nan
@@ -220,14 +256,23 @@ def _describe_directions(edges: _Edges, scalars: Scalars, vectors: Vectors) -> N
     if len(edges.width) == 0:
         vectors.append((0.0, 0.0))
         return
-    log_width = np.log(edges.width)
     log_width -= log_width.mean()
     vectors.append(
-        (
-            float((log_width * np.cos(edges.doubled)).mean()),
-            float((log_width * np.sin(edges.doubled)).mean()),
-        )
+        (float((log_width * edges.cosine).mean()), float((log_width * edges.sine).mean()))
     )
+
+
+def _sextant(cosine: NDArray[np.float64], sine: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which sixth of a turn each angle lies in."""
+    upper = np.where(cosine > 0.5, 0, np.where(cosine > -0.5, 1, 2))
+    lower = np.where(cosine > 0.5, 5, np.where(cosine > -0.5, 4, 3))
+    return np.where(sine >= 0, upper, lower)
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> float:
+    """Read one quantile off values in any order."""
+    index = round(share * (len(values) - 1))
+    return float(np.partition(values, index)[index])
 
 
 def _quantiles(

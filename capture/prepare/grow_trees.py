@@ -14,12 +14,18 @@ from capture.measure.blur_features import blur_features
 from capture.measure.blur_model import SIGMA_OFFSET_PX, BlurModel
 from capture.measure.tiles import MAX_TILE_COUNT, choose_tiles
 from capture.measure.trees import Trees
+from capture.prepare.point_spread import Cause
 from capture.prepare.simulated_set import Sample
 
 _MIN_KIND_SIGMA_PX = 0.7
 _MIN_DIRECTION_SIGMA_PX = 1.0
 _MIN_DIRECTION_ANISOTROPY = 0.5
+_FAR_RADIUS_PX, _FAR_EXTENT_PX = 10.0, 60.0
+_WEIGHT_OF_FAR = 0.25
+"""Blur so wide is to be found, but its size matters less than that of ordinary blur."""
 _RIDGE = 30.0
+_SHARE_OF_FEATURES = 0.3
+"""Features that a node may choose from: trees that differ err less together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,17 +82,25 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
     label = table.column("label").astype(float)
     sigma = table.column("sigma_px").astype(float)
     known = ~np.isnan(label)
-    shape = {"max_iter": tree_count, "random_state": seed, "early_stopping": False}
+    shape = {
+        "max_iter": tree_count,
+        "max_features": _SHARE_OF_FEATURES,
+        "random_state": seed,
+        "early_stopping": False,
+    }
     blurred = HistGradientBoostingClassifier(
-        learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
+        learning_rate=0.05, max_leaf_nodes=8, l2_regularization=3.0, **shape
     ).fit(table.scalars[known], label[known])
+    cause, extent = table.column("cause"), table.column("extent_px")
+    far = extent > np.where(cause == Cause.DISK, _FAR_RADIUS_PX, _FAR_EXTENT_PX)
+    weight = np.where(far | (cause == Cause.TURN), _WEIGHT_OF_FAR, 1.0)
     log_sigma = HistGradientBoostingRegressor(
-        loss="absolute_error", learning_rate=0.08, max_leaf_nodes=20, **shape
-    ).fit(table.scalars, np.log(sigma + SIGMA_OFFSET_PX))
-    wide = sigma >= _MIN_KIND_SIGMA_PX
+        loss="absolute_error", learning_rate=0.08, max_leaf_nodes=16, **shape
+    ).fit(table.scalars, np.log(sigma + SIGMA_OFFSET_PX), weight)
+    wide = (sigma >= _MIN_KIND_SIGMA_PX) & (cause != Cause.TURN)
     motion = HistGradientBoostingClassifier(
         learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
-    ).fit(table.scalars[wide], table.column("cause")[wide] != "disk")
+    ).fit(table.scalars[wide], cause[wide] != Cause.DISK, weight[wide])
     return BlurModel(
         to_trees(blurred),
         to_trees(log_sigma),
