@@ -9,14 +9,12 @@ on the scenes of one half of the cameras and used on the other half.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from capture.assess import assess_image
 from capture.gates.profile import load_profile
@@ -28,41 +26,33 @@ from capture.prepare.figures import (
     calibration_error,
     detection_threshold,
     rank_correlation,
-    roc_auc,
-    scene_interval,
-    share_at_least,
 )
+from tests.benchmarks.archive_peers import PeerUnavailableError
+from tests.benchmarks.blur_cleanvision import judge_by_cleanvision
+from tests.benchmarks.blur_figures import (
+    Figure,
+    Row,
+    Rows,
+    auc_of,
+    detected_of,
+    interval_of,
+    mean_of,
+    median_of,
+    refused_of,
+)
+from tests.benchmarks.blur_hard import flat_rows, hard_rows, real_rows
 from tests.benchmarks.blur_plots import plot
 from tests.benchmarks.blur_scenes import (
-    Flags,
-    Floats,
     Judged,
-    judge_hard,
     judge_scenes,
     list_held_out,
 )
 from tests.benchmarks.exposure import least_ms, usual_gate
-from tests.benchmarks.real_blur import read_real_photos
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(os.environ.get("SMART_CAPTURE_CORPUS", ROOT.parent / "shared" / "corpus"))
 RESULTS = Path(__file__).parent / "results"
-SEED = 100
-FLAT_COUNT = 50
-
-Rows = NDArray[np.int64]
-Figure = Callable[[Rows], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    ours: str
-    floor: str = ""
-    goal: str = ""
-    beside: str = ""
+CLEANVISION_STEP = 3
 
 
 def main(results: Path = RESULTS) -> None:
@@ -75,9 +65,10 @@ def main(results: Path = RESULTS) -> None:
     judged = judge_scenes(bases)
     rows = [
         *pooled_rows(judged),
+        *cleanvision_rows(judged, bases),
         *motion_rows(judged),
         *size_rows(judged),
-        *real_rows(),
+        *real_rows(CORPUS),
         *flat_rows(),
         *hard_rows(bases),
         *time_rows(),
@@ -103,11 +94,11 @@ def pooled_rows(judged: Judged) -> Iterator[Row]:
         pooled, clear = judged.pooled & inside, (judged.sharp | judged.bokeh) & inside
         yield Row(
             f"pooled blur, {name}: AUC",
-            _with_interval(judged, _auc(judged.score, pooled, clear), 3),
+            _with_interval(judged, auc_of(judged.score, pooled, clear), 3),
             f"{auc_floor}",
             f"{auc_goal}",
             "; ".join(
-                f"{peer} {_auc(scores, pooled, clear)(_all(judged)):.2f}"
+                f"{peer} {auc_of(scores, pooled, clear)(_all(judged)):.2f}"
                 for peer, scores in peers.items()
             ),
         )
@@ -118,11 +109,11 @@ def pooled_rows(judged: Judged) -> Iterator[Row]:
             passing = (judged.sharp if which == "sharp" else judged.bokeh) & inside
             yield Row(
                 f"the same: {which} refused at 95 % detection",
-                _with_interval(judged, _refused(judged.score, pooled, passing), 1, 100),
+                _with_interval(judged, refused_of(judged.score, pooled, passing), 1, 100),
                 f"{floor} %",
                 f"{goal} %",
                 "; ".join(
-                    f"{peer} {100 * _refused(scores, pooled, passing)(_all(judged)):.0f} %"
+                    f"{peer} {100 * refused_of(scores, pooled, passing)(_all(judged)):.0f} %"
                     for peer, scores in peers.items()
                 ),
             )
@@ -130,13 +121,34 @@ def pooled_rows(judged: Judged) -> Iterator[Row]:
         other = ~judged.first_half
         above = (judged.score >= frozen).astype(float)
         shares = [
-            _with_interval(judged, _mean(above, chosen & inside & other), 1, 100)
+            _with_interval(judged, mean_of(above, chosen & inside & other), 1, 100)
             for chosen in (judged.pooled, judged.sharp, judged.bokeh)
         ]
         yield Row(
             "the same, threshold frozen on half the cameras, used on the others",
             "detected {}, sharp refused {}, bokeh refused {}".format(*shares),
         )
+
+
+def cleanvision_rows(judged: Judged, bases: tuple[Base, ...]) -> Iterator[Row]:
+    """Put CleanVision, which is slow, beside us on a third of the scenes."""
+    chosen = bases[::CLEANVISION_STEP]
+    inside = np.isin(judged.truth["scene"], [base.name for base in chosen])
+    try:
+        scores = judge_by_cleanvision(chosen)
+    except PeerUnavailableError as error:
+        yield Row(f"CleanVision is not there: {error}", "")
+        return
+    peer = np.zeros(len(inside))
+    peer[inside] = scores
+    pooled, sharp, bokeh = (f & inside for f in (judged.pooled, judged.sharp, judged.bokeh))
+    refused = [100 * refused_of(peer, pooled, clear)(_all(judged)) for clear in (sharp, bokeh)]
+    yield Row(
+        f"pooled blur, {len(chosen)} of the scenes (CleanVision is slow): AUC",
+        _with_interval(judged, auc_of(judged.score, pooled, sharp | bokeh), 3),
+        beside=f"CleanVision {auc_of(peer, pooled, sharp | bokeh)(_all(judged)):.2f}; "
+        f"refuses {refused[0]:.0f} % sharp, {refused[1]:.0f} % bokeh",
+    )
 
 
 def motion_rows(judged: Judged) -> Iterator[Row]:
@@ -148,17 +160,17 @@ def motion_rows(judged: Judged) -> Iterator[Row]:
     ):
         yield Row(
             f"{what}: detected at 5 % false rejects",
-            _with_interval(judged, _detected(judged.score, found, clear), 1, 100),
+            _with_interval(judged, detected_of(judged.score, found, clear), 1, 100),
             floor,
             goal,
             "variance of Laplacian "
-            f"{100 * _detected(judged.laplacian, found, clear)(_all(judged)):.0f} %",
+            f"{100 * detected_of(judged.laplacian, found, clear)(_all(judged)):.0f} %",
         )
     wide = judged.caused("disk", "line", "shake", low=3)
     right = judged.is_motion == (judged.truth["cause"] != "disk")
     yield Row(
         "defocus told from motion, 3 px and more",
-        _with_interval(judged, _mean(right.astype(float), wide), 1, 100),
+        _with_interval(judged, mean_of(right.astype(float), wide), 1, 100),
         "85 %",
         "95 %",
     )
@@ -169,7 +181,7 @@ def motion_rows(judged: Judged) -> Iterator[Row]:
     ):
         yield Row(
             f"direction of {what} of 8 px and more: median error, degrees",
-            _with_interval(judged, _median(error, moved), 1),
+            _with_interval(judged, median_of(error, moved), 1),
             "12",
             "5",
         )
@@ -182,14 +194,14 @@ def size_rows(judged: Judged) -> Iterator[Row]:
     error = np.abs(judged.sigma_px - truth)
     yield Row(
         "blur_px, up to 10 px: mean absolute error, px",
-        _with_interval(judged, _mean(error, ladder), 2),
+        _with_interval(judged, mean_of(error, ladder), 2),
         "0.31",
         "0.22",
     )
     relative = error / np.maximum(truth, 1e-9)
     yield Row(
         "blur_px from 1 px up: median relative error",
-        _with_interval(judged, _median(relative, ladder & (truth >= 1)), 1, 100),
+        _with_interval(judged, median_of(relative, ladder & (truth >= 1)), 1, 100),
         "18 %",
         "12 %",
     )
@@ -203,7 +215,7 @@ def size_rows(judged: Judged) -> Iterator[Row]:
     order = np.array([orders[scene] for scene in scenes])
     yield Row(
         "blur_px, Spearman over the defocus ladder of a scene",
-        _with_interval(judged, _mean(order, ordered), 3),
+        _with_interval(judged, mean_of(order, ordered), 3),
         "0.98",
         "0.99",
     )
@@ -220,73 +232,6 @@ def size_rows(judged: Judged) -> Iterator[Row]:
         "0.05",
         "0.02",
     )
-
-
-def real_rows() -> Iterator[Row]:
-    """Judge photos that were really blurred."""
-    photos = read_real_photos(CORPUS)
-    answers = [measure_blur(photo.luma).probability for photo in photos]
-    ours = np.array([answer or 0.0 for answer in answers])
-    peer = np.array([-float(cv2.Laplacian(photo.luma, cv2.CV_64F).var()) for photo in photos])
-    blurred = np.array([photo.is_blurred for photo in photos])
-    doubtful = np.array([photo.in_doubt for photo in photos])
-    scenes = np.array([photo.scene for photo in photos])
-    for what, kept in (
-        ("real photos, as the corpus labels them", np.ones_like(blurred)),
-        ("the same without 3 frames of a focus ramp called sharp, soft by eye", ~doubtful),
-    ):
-        yield Row(
-            f"{what} ({int((kept & blurred).sum())} blurred, {int((kept & ~blurred).sum())} "
-            "sharp): AUC",
-            _interval(_auc(ours, kept & blurred, kept & ~blurred), scenes, 3),
-            "0.985",
-            "0.995",
-            f"variance of Laplacian {roc_auc(peer[kept & blurred], peer[kept & ~blurred]):.3f}",
-        )
-        beside = _refused(peer, kept & blurred, kept & ~blurred)(np.arange(len(peer)))
-        yield Row(
-            "the same: sharp refused at 95 % detection",
-            _interval(_refused(ours, kept & blurred, kept & ~blurred), scenes, 1, 100),
-            "8 %",
-            "3 %",
-            f"variance of Laplacian {100 * beside:.0f} %",
-        )
-        yield Row(
-            "the same at probability 0.5",
-            f"detected {100 * (ours[kept & blurred] > 0.5).mean():.0f} %, "
-            f"sharp refused {100 * (ours[kept & ~blurred] > 0.5).mean():.0f} %",
-        )
-
-
-def flat_rows() -> Iterator[Row]:
-    """Show frames that hold nothing."""
-    rng = np.random.default_rng(SEED)
-    called = 0
-    for _ in range(FLAT_COUNT):
-        ends = rng.uniform(0, 255, (2, 2)) if rng.random() < 0.7 else rng.uniform(0, 25, (2, 2))
-        plane = cv2.resize(ends, (1000, 700), interpolation=cv2.INTER_LINEAR)
-        noisy = plane + rng.normal(0, rng.choice([0, 1, 3, 8]), plane.shape)
-        blur = measure_blur(np.clip(noisy, 0, 255).astype(np.uint8))
-        called += blur.probability is not None and blur.probability > 0.5
-    yield Row("flat, sky and night frames called blurred", f"{called} of {FLAT_COUNT}", "0", "0")
-
-
-def hard_rows(bases: tuple[Base, ...]) -> Iterator[Row]:
-    """Show sharp captures that look soft: dense fog, and a tiny subject as macros have it."""
-    for what, name in (
-        ("sharp scenes in dense fog (60 to 85 % airlight)", "fog"),
-        ("tiny sharp subjects (6 to 12 % of the frame, background blurred by 8 to 14 px)", "macro"),
-    ):
-        probability, scenes = judge_hard(bases, name)
-        called = (np.nan_to_num(probability, nan=0.0) > 0.5).astype(float)
-        every = np.ones(len(called), bool)
-        unsaid = 100 * np.isnan(probability).mean()
-        yield Row(
-            f"{what} called blurred ({len(called)} frames; nothing said of {unsaid:.0f} %)",
-            _interval(_mean(called, every), scenes, 1, 100),
-            "",
-            "10 %",
-        )
 
 
 def time_rows() -> Iterator[Row]:
@@ -332,37 +277,7 @@ def _all(judged: Judged) -> Rows:
 
 
 def _with_interval(judged: Judged, figure: Figure, digits: int, factor: float = 1) -> str:
-    return _interval(figure, judged.truth["scene"], digits, factor)
-
-
-def _interval(figure: Figure, scenes: NDArray[np.str_], digits: int, factor: float = 1) -> str:
-    numbers = (figure(np.arange(len(scenes))), *scene_interval(figure, scenes))
-    value, low, high = (f"{factor * number:.{digits}f}" for number in numbers)
-    return f"{value}{' %' if factor == 100 else ''} ({low} to {high})"
-
-
-def _auc(scores: Floats, blurred: Flags, clear: Flags) -> Figure:
-    return lambda rows: roc_auc(scores[rows][blurred[rows]], scores[rows][clear[rows]])
-
-
-def _refused(scores: Floats, blurred: Flags, clear: Flags) -> Figure:
-    return lambda rows: share_at_least(
-        scores[rows][clear[rows]], detection_threshold(scores[rows][blurred[rows]])
-    )
-
-
-def _detected(scores: Floats, blurred: Flags, clear: Flags) -> Figure:
-    return lambda rows: share_at_least(
-        scores[rows][blurred[rows]], float(np.quantile(scores[rows][clear[rows]], 0.95))
-    )
-
-
-def _mean(values: Floats, chosen: Flags) -> Figure:
-    return lambda rows: float(np.nanmean(values[rows][chosen[rows]]))
-
-
-def _median(values: Floats, chosen: Flags) -> Figure:
-    return lambda rows: float(np.nanmedian(values[rows][chosen[rows]]))
+    return interval_of(figure, judged.truth["scene"], digits, factor)
 
 
 if __name__ == "__main__":
