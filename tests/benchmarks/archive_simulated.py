@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -99,8 +98,14 @@ def _score_simulated(count: int) -> FrontLoad:
         duration_s = time.perf_counter() - started
         cpu_s = time.process_time() - cpu_before_s
     assert tally.efforts[Effort.SCORED] == count
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return FrontLoad(duration_s, cpu_s, peak_kb / 1024)
+    return FrontLoad(duration_s, cpu_s, _peak_mb())
+
+
+def _peak_mb() -> float:
+    # Not ru_maxrss: a child starts with that of the process that it was forked from.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak_kb = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(peak_kb) / 1024
 
 
 def fill(ledger: Ledger, count: int) -> None:
