@@ -12,6 +12,7 @@ import grpc
 from capture.assessment import Assessment
 from capture.client.access import stub_of
 from capture.client.answers import read_assessment
+from capture.client.channel import channel_to
 from capture.client.errors import error_of_call
 from capture.client.pictures import Picture, encoded_image
 from capture.client.pipeline import PictureAnswer, Pipeline
@@ -75,12 +76,7 @@ class AsyncClient:
         self._channel: grpc.aio.Channel | None = None
 
     async def __aenter__(self) -> Self:
-        if self._credentials is None:
-            self._channel = grpc.aio.insecure_channel(self._target, _CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(
-                self._target, self._credentials, _CHANNEL_OPTIONS
-            )
+        self._channel = channel_to(self._target, self._credentials, _CHANNEL_OPTIONS)
         return self
 
     async def __aexit__(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 import grpc.aio
 
+from capture.client.channel import channel_to
 from capture.client.errors import error_of_call
 from capture.v1 import model_admin_pb2
 from capture.v1.model_admin_pb2_grpc import ModelAdminStub
@@ -55,10 +56,7 @@ class AsyncModelAdmin:
         self._channel: grpc.aio.Channel | None = None
 
     async def __aenter__(self) -> Self:
-        if self._credentials is None:
-            self._channel = grpc.aio.insecure_channel(self._target)
-        else:
-            self._channel = grpc.aio.secure_channel(self._target, self._credentials)
+        self._channel = channel_to(self._target, self._credentials)
         return self
 
     async def __aexit__(
