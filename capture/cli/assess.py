@@ -12,17 +12,16 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from capture.archive.engines import LocalEngine
 from capture.archive.pictures import Picture
-from capture.archive.run import MAX_FILE_BYTES
+from capture.archive.one_picture import MAX_FILE_BYTES
 from capture.archive.sources import files_at
 from capture.assessment import Assessment, error_record_of, record_of
 from capture.cli.exits import ExitCode
-from capture.cli.styles import VERDICT_STYLES
+from capture.cli.styles import VERDICT_STYLES, as_it_is
 from capture.drawing import Canvas
 from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile, load_profile
@@ -37,7 +36,9 @@ Record: TypeAlias = dict[str, Any]
 
 
 def assess(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Pictures, or folders of pictures.", metavar="PATH...")
+    ],
     profile: Annotated[
         str | None,
         typer.Option(help="default, strict, lenient, or the path of a TOML file.", metavar="NAME"),
@@ -63,7 +64,7 @@ def assess(
     """
     settings = load_settings(worker_count=workers)
     limits = load_profile(profile or settings.default_profile)
-    pictures = list(files_at(map(str, paths)))
+    pictures = list(files_at(paths))
     if not pictures:
         typer.echo("smart-capture: no pictures there", err=True)
         raise typer.Exit(ExitCode.WRONG_USE)
@@ -166,9 +167,9 @@ async def _print_table(records: AsyncIterator[Record], count: int) -> list[Recor
 
 
 def _row(record: Record) -> tuple[str, ...]:
-    path = escape(record["path"])
+    path = as_it_is(record["path"])
     if record["status"] != "ok":
-        return f"[bold red]{record['status']}[/]", path, "", "", escape(record["error"])
+        return f"[bold red]{record['status']}[/]", path, "", "", as_it_is(record["error"])
     verdict, what = record["verdict"], record["classification"]
     lines = [f"{_limit_not_met(reason)}\n[dim]{reason['hint']}[/]" for reason in record["reasons"]]
     if what is not None:

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from capture.archive.groups import Group, GroupKind, groups_of, pictures_of
 from capture.cli.status import LEDGER_HELP
+from capture.cli.styles import as_it_is
 from capture.gates.profile import load_profile
 from capture.ledger.ledger import open_ledger
 from capture.settings import load_settings
@@ -54,7 +54,7 @@ def _print(found: list[Group]) -> None:
         console.print(f"[bold]{group.kind}[/] of {len(group.paths)}: {group.reason}")
         for path in group.paths:
             mark = "[green]*[/]" if path == group.best else " "
-            console.print(f"  {mark} {escape(path)}")
+            console.print(f"  {mark} {as_it_is(path)}")
     counts = Counter(group.kind for group in found)
     words = ", ".join(f"{counts[kind]:,} {kind}" for kind in GroupKind if counts[kind])
     console.print(f"groups: {words or 'none'}")

@@ -72,6 +72,25 @@ def test_a_file_that_is_not_there_is_a_row_too(tmp_path: Path) -> None:
     assert "No such file" in record["error"]
 
 
+def test_a_name_is_shown_and_does_nothing(tmp_path: Path) -> None:
+    """Control characters and markup in a file's name reach no terminal."""
+    name = tmp_path / "\x1b[31mred\r[bold].jpg"
+    name.write_bytes(b"")
+    done = assess(name)
+    assert done.returncode == 1
+    assert not {"\x1b", "\r"} & set(done.stdout)
+    assert r"\x1b[31mred\r[bold].jpg" in "".join(done.stdout.split())
+
+
+def test_the_path_is_the_one_that_was_given() -> None:
+    """Callers join their own tables by it."""
+    given = os.path.relpath(SAMPLES / "good.jpg")
+    if not given.startswith(os.curdir):
+        given = os.path.join(os.curdir, given)  # noqa: PTH118 - Path would drop it
+    (record,) = records("--no-classify", given)
+    assert record["path"] == given
+
+
 def test_a_pipe_is_a_row_and_nobody_waits_for_it(tmp_path: Path) -> None:
     """What is no regular file is not opened: it might never end."""
     os.mkfifo(tmp_path / "pipe.jpg")
