@@ -86,6 +86,10 @@ def image_errors(image_format: ImageFormat, data: bytes | memoryview) -> Iterato
             raise TruncatedImageError(f"the {image_format} ends before its picture") from error
         if depth := _DEEP_JPEG.search(str(error)):
             raise UnsupportedBitDepthError(f"{depth[1]} bits a channel; convert it to 8") from error
+        if "unknown pixel mode" in str(error):  # such as floats in three channels of a TIFF
+            raise UnsupportedFormatError(
+                f"the {image_format} lays its pixels out in a way not decoded; {CONVERT}"
+            ) from error
         raise CorruptImageError(f"the {image_format} contradicts itself: {error}") from error
 
 

@@ -221,6 +221,14 @@ def test_16_bit_colour_is_not_halved_silently() -> None:
         decode(png_header(40, 30, bits=16))
 
 
+def test_floats_in_three_channels_are_refused_by_name() -> None:
+    """The file is whole; it is only not decoded."""
+    written, tiff = cv2.imencode(".tif", scene().astype(np.float32))
+    assert written
+    with pytest.raises(UnsupportedFormatError, match=r"TIFF.*convert it"):
+        decode(tiff.tobytes())
+
+
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_more_than_one_frame_is_refused(file_format: str) -> None:
     frames = [Image.fromarray(scene(seed=seed)) for seed in range(3)]
