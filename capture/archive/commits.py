@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeAlias
@@ -41,15 +40,26 @@ class RowWriter:
         self._ledger = ledger
         self._run_id = run_id
         self._in_thread = in_thread
-        self._rows: asyncio.Queue[tuple[Row, Effort] | None] = asyncio.Queue(BATCH_COUNT)
+        self._batch: Batch = {}
+        self._is_due = asyncio.Event()
+        self._was_taken = asyncio.Event()
+        self._is_ended = False
 
     async def put(self, row: Row, effort: Effort) -> None:
         """Hand a row over; waits while as many lie there as a batch holds."""
-        await self._rows.put((row, effort))
+        while len(self._batch) >= BATCH_COUNT:
+            self._was_taken.clear()
+            await self._was_taken.wait()
+        if not self._batch:
+            asyncio.get_running_loop().call_later(BATCH_S, self._is_due.set)
+        self._batch[row["path"]] = row, effort
+        if len(self._batch) >= BATCH_COUNT:
+            self._is_due.set()
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """Say that there are no more."""
-        await self._rows.put(None)
+        self._is_ended = True
+        self._is_due.set()
 
     async def commit_all(self) -> None:
         """Commit until the last row.
@@ -59,33 +69,19 @@ class RowWriter:
         LedgerError
             If a batch cannot be written.
         """
-        more = True
-        while more:
-            batch: Batch = {}
-            more = await self._fill(batch)
-            efforts = [effort for _, effort in batch.values()]
-            put = partial(
-                self._ledger.put,
-                self._run_id,
-                [row for row, _ in batch.values()],
-                scored_count=efforts.count(Effort.SCORED),
-                reused_count=efforts.count(Effort.REUSED),
-            )
+        while self._batch or not self._is_ended:
+            await self._is_due.wait()
+            self._is_due.clear()
+            batch, self._batch = self._batch, {}
+            self._was_taken.set()
             if batch:
-                await self._in_thread(put)
+                await self._in_thread(partial(self._commit, batch))
 
-    async def _fill(self, batch: Batch) -> bool:
-        """Wait for rows until there are enough or they get old; False after the last."""
-        ends_at: float | None = None
-        while len(batch) < BATCH_COUNT:
-            try:
-                timeout_s = None if ends_at is None else max(0.0, ends_at - time.monotonic())
-                async with asyncio.timeout(timeout_s):
-                    item = await self._rows.get()
-            except TimeoutError:
-                return True
-            if item is None:
-                return False
-            batch[item[0]["path"]] = item
-            ends_at = ends_at or time.monotonic() + BATCH_S
-        return True
+    def _commit(self, batch: Batch) -> None:
+        efforts = [effort for _, effort in batch.values()]
+        self._ledger.put(
+            self._run_id,
+            [row for row, _ in batch.values()],
+            scored_count=efforts.count(Effort.SCORED),
+            reused_count=efforts.count(Effort.REUSED),
+        )

@@ -21,9 +21,10 @@ from distributed.client import FutureCancelledError
 
 from capture import __version__
 from capture.archive.engines import LocalEngine
+from capture.archive.file_worker import ArchiveAnswer, ArchiveJob
 from capture.archive.judging import POISON
 from capture.errors import ConfigurationError
-from capture.worker import Answer, StillJob, Unjudged
+from capture.worker import StillJob, Unjudged
 from inference.errors import WorkerError
 from inference.lanes import LanePool
 
@@ -69,7 +70,7 @@ class DaskEngine:
         self._name = f"smart-capture-{uuid4().hex}"
         self._stack = AsyncExitStack()
         self._thread_count = 0
-        self._waiting: list[tuple[StillJob, asyncio.Future[Answer]]] = []
+        self._waiting: list[tuple[ArchiveJob, asyncio.Future[ArchiveAnswer]]] = []
         self._shards: set[asyncio.Task[None]] = set()
         self._client: Any = None
 
@@ -126,7 +127,7 @@ class DaskEngine:
         """Pictures that keep the cluster busy: a shard for each of its threads."""
         return self._thread_count * SHARD_COUNT
 
-    async def answer(self, job: StillJob) -> Answer:
+    async def answer(self, job: ArchiveJob) -> ArchiveAnswer:
         """Do one job, in a shard with those that come at the same time.
 
         Raises
@@ -135,7 +136,7 @@ class DaskEngine:
             If the cluster is gone.
         """
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[ArchiveAnswer] = loop.create_future()
         if not self._waiting:
             loop.call_later(SHARD_WAIT_S, self._send)
         self._waiting.append((job, answer))
@@ -151,7 +152,7 @@ class DaskEngine:
             self._shards.add(shard)
             shard.add_done_callback(self._shards.discard)
 
-    async def _settle(self, shard: list[tuple[StillJob, asyncio.Future[Answer]]]) -> None:
+    async def _settle(self, shard: list[tuple[ArchiveJob, asyncio.Future[ArchiveAnswer]]]) -> None:
         try:
             answers = await self._answers([job for job, _ in shard])
         except Exception as error:
@@ -163,12 +164,12 @@ class DaskEngine:
             if not answer.done():
                 answer.set_result(found)
 
-    async def _answers(self, jobs: list[StillJob]) -> list[Answer]:
+    async def _answers(self, jobs: list[ArchiveJob]) -> list[ArchiveAnswer]:
         shard = self._client.submit(
             _judge_shard, pickle.dumps(jobs, 5), self._name, pure=False, retries=RETRY_COUNT
         )
         try:
-            found: list[Answer] = await shard
+            found: list[ArchiveAnswer] = await shard
         except KilledWorker:
             # It took several workers with it: each picture alone shows which one does.
             if len(jobs) == 1:
@@ -204,7 +205,7 @@ class _Lanes(WorkerPlugin):
             await self.engine.__aexit__(None, None, None)
 
 
-async def _judge_shard(jobs: bytes, lanes: str) -> list[Answer]:
+async def _judge_shard(jobs: bytes, lanes: str) -> list[ArchiveAnswer]:
     """Do the jobs of a shard, in the lanes of the worker that this runs on."""
     engine = cast(_Lanes, get_worker().plugins[lanes]).engine
     if engine is None:
@@ -212,5 +213,5 @@ async def _judge_shard(jobs: bytes, lanes: str) -> list[Answer]:
     return list(await asyncio.gather(*(engine.answer(job) for job in pickle.loads(jobs))))
 
 
-def _size_bytes(job: StillJob) -> int:
-    return len(job.image.data)
+def _size_bytes(job: ArchiveJob) -> int:
+    return len(job.image.data) if isinstance(job, StillJob) else 0

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
+from capture.archive.file_worker import ArchiveAnswer, ArchiveJob
 from capture.archive.judging import INTERNAL, POISON, TIMEOUT
-from capture.pool import answer_of
-from capture.worker import Answer, StillJob, Unjudged
+from capture.worker import Unjudged
 from inference.errors import JobTimeoutError, PoisonJobError, RemoteError
 from inference.lanes import LanePool
-
-_STATUS_OF_CODE = {PoisonJobError.code: POISON, JobTimeoutError.code: TIMEOUT}
 
 
 class Engine(Protocol):
@@ -23,7 +21,7 @@ class Engine(Protocol):
         """How many it can judge at the same time."""
         ...
 
-    async def answer(self, job: StillJob) -> Answer:
+    async def answer(self, job: ArchiveJob) -> ArchiveAnswer:
         """Do one job; only what concerns the engine as a whole is raised."""
         ...
 
@@ -59,7 +57,7 @@ class LocalEngine:
         """The pool's workers."""
         return self._pool.worker_count
 
-    async def answer(self, job: StillJob) -> Answer:
+    async def answer(self, job: ArchiveJob) -> ArchiveAnswer:
         """Do one job; whatever a worker raises becomes an answer.
 
         Raises
@@ -67,14 +65,19 @@ class LocalEngine:
         WorkerStartError
             If no worker comes up.
         """
+        if not self._is_started:
+            await self._start()
+        try:
+            return cast(ArchiveAnswer, await self._pool.run(job))
+        except PoisonJobError as error:
+            return Unjudged(POISON, str(error))
+        except JobTimeoutError as error:
+            return Unjudged(TIMEOUT, str(error))
+        except RemoteError as error:
+            return Unjudged(INTERNAL, str(error))
+
+    async def _start(self) -> None:
         async with self._starting:
             if not self._is_started:
                 await self._pool.start()
                 self._is_started = True
-        try:
-            answer = await answer_of(self._pool, job)
-        except RemoteError as error:
-            return Unjudged(INTERNAL, str(error))
-        if isinstance(answer, Unjudged) and answer.code in _STATUS_OF_CODE:
-            return Unjudged(_STATUS_OF_CODE[answer.code], answer.message)
-        return answer

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeAlias
 
 from capture.archive.finding import StandingMember
 from capture.archive.judging import Judging
@@ -16,7 +17,11 @@ from capture.ledger.ledger import Ledger
 from capture.ledger.rows import Row
 
 LOOKUP_COUNT = 256
+KnownBytes: TypeAlias = Mapping[int, Set[str]]
+"""Hashes of bytes that stored measures answer for, by their length."""
+
 MAX_HELD_BYTES = 32 << 20
+MAX_KNOWN_COUNT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class LookedUp:
     standing : list of Row or None
         The same as they are judged here: the very same row where it stands as it is. None
         for what must be read.
+    known : KnownBytes or None
+        Those that what must be read may turn out to be; None where there are too many.
     reached : list of str
         Folders and archives whose rows say that they could not be read, and that were.
     whole : list of WholeArchive
@@ -55,6 +62,7 @@ class LookedUp:
     pictures: list[Listed]
     stored: list[Row | None]
     standing: list[Row | None]
+    known: KnownBytes | None
     reached: list[str]
     whole: list[WholeArchive]
 
@@ -72,13 +80,15 @@ def look_up(
         ]
         judged = iter(judging.of_standing([row for row in stored if row is not None]))
         standing = [None if row is None else next(judged) for row in stored]
+        to_read = [item for item, row in zip(pictures, standing, strict=True) if row is None]
         reached = [through.path for through in read_through if through.path in rows]
         whole = [
             WholeArchive(through.path, stamp.size_bytes, stamp.mtime_ns, through.picture_count)
             for through in read_through
             if (stamp := through.stamp) is not None and stamp.mtime_ns is not None
         ]
-        yield LookedUp(pictures, stored, standing, reached, whole)
+        known = _known(to_read, ledger, judging)
+        yield LookedUp(pictures, stored, standing, known, reached, whole)
 
 
 def recalling(ledger: Ledger, judging: Judging) -> Recall:
@@ -104,6 +114,20 @@ def recalling(ledger: Ledger, judging: Judging) -> Recall:
         )
 
     return recall
+
+
+def _known(pictures: list[Listed], ledger: Ledger, judging: Judging) -> KnownBytes | None:
+    sizes = {size for item in pictures if item.stamp and (size := item.stamp.size_bytes)}
+    if not sizes:
+        return {}
+    rows = ledger.standing_of_sizes(sizes, MAX_KNOWN_COUNT + 1)
+    if len(rows) > MAX_KNOWN_COUNT:
+        return None
+    known: dict[int, set[str]] = {}
+    for row, judged in zip(rows, judging.of_standing(rows), strict=True):
+        if judged is not None:
+            known.setdefault(row["size_bytes"], set()).add(row["sha256"])
+    return known
 
 
 def _lists(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Protocol
 from zlib import error as ZlibError  # noqa: N812 - the module's only exception
@@ -105,6 +106,14 @@ class FilePicture:
         except OSError as error:
             raise unreadable(error) from error
 
+    def is_still(self, stamp: Stamp) -> bool:
+        """Say whether it is what a look said before; raises UnreadableFileError."""
+        return self.stamp() == stamp
+
+    def fetch_ahead(self) -> None:
+        """Have it read into the system's memory, without waiting for it."""
+        fetch_ahead(self.file, 0, 0)
+
     def open_to_jump(self) -> IO[bytes]:
         """Open the file; raises OSError."""
         return open(self.file, "rb")  # noqa: PTH123 - may hold undecodable bytes
@@ -161,6 +170,14 @@ class TarMember:
     def stamp(self) -> Stamp:
         """Take the size as the header says."""
         return Stamp(self.size_bytes, self.mtime_ns)
+
+    def is_still(self, stamp: Stamp) -> bool:
+        """Say whether the archive was not changed since; raises UnreadableFileError."""
+        return stamp_of(self.archive_path).mtime_ns == stamp.mtime_ns
+
+    def fetch_ahead(self) -> None:
+        """Have it read into the system's memory, without waiting for it."""
+        fetch_ahead(self.archive_path, self.offset_bytes, self.size_bytes)
 
     def read(self, max_bytes: int) -> bytes:
         """Read it; raises UnreadableFileError or ImageTooLargeError."""
@@ -227,6 +244,18 @@ def stamp_of(file: str) -> Stamp:
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableFileError("not a regular file")
     return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def fetch_ahead(file: str, offset_bytes: int, size_bytes: int) -> None:
+    """Tell the system what will be read soon; a size of 0 means to the end."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError):  # who reads it will say why not
+        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            os.posix_fadvise(opened, offset_bytes, size_bytes, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(opened)
 
 
 def read_at_most(opened: IO[bytes], max_bytes: int) -> bytes:

@@ -8,38 +8,23 @@ with the archive. A run may be killed at any moment: what was not committed is d
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from capture.archive.backlog import Backlog
 from capture.archive.commits import RowWriter
 from capture.archive.engines import Engine
 from capture.archive.judging import Judging
-from capture.archive.lookups import Listed, look_up
+from capture.archive.lookups import look_up
+from capture.archive.one_picture import PictureJudge, ToJudge
 from capture.archive.pictures import Picture, ReadThrough
 from capture.archive.tally import Effort, Tally
-from capture.assessment import Assessment
-from capture.errors import ImageError, UnreadableFileError
-from capture.images import EncodedImage
 from capture.ledger.ledger import Ledger
-from capture.ledger.rows import Row, row_of, row_of_unjudged
-from capture.worker import Answer, StillJob, Unjudged
-
-MAX_FILE_BYTES = 512 << 20
+from capture.ledger.rows import Row
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The bytes of a picture, their hash, and the rows that the same bytes have."""
-
-    data: bytes
-    sha256: str
-    same_bytes: list[Row]
 
 
 class ArchiveRun:
@@ -69,18 +54,18 @@ class ArchiveRun:
         on_progress: Callable[[Tally], None],
     ) -> None:
         self._ledger = ledger
-        self._engine = engine
         self._judging = judging
         self._run_id = run_id
         self._on_progress = on_progress
         self._tally = Tally()
         self._stopping = asyncio.Event()
-        # Beyond one job per worker, as many files lie ready as workers could take next.
+        # Beyond one job per worker, as many lie ready as workers could take next.
         self._reader_count = 2 * engine.worker_count
-        self._open: asyncio.Queue[Listed | None] = asyncio.Queue(self._reader_count)
+        self._open = Backlog[ToJudge](self._reader_count)
         self._database = ThreadPoolExecutor(1, "ledger")
         self._readers = ThreadPoolExecutor(self._reader_count + 1, "reader")
         self._writer = RowWriter(ledger, run_id, partial(self._in, self._database))
+        self._judge = PictureJudge(ledger, engine, judging, partial(self._in, self._readers))
 
     def stop(self) -> None:
         """End soon: judge and commit what is in hand, take nothing new."""
@@ -119,7 +104,7 @@ class ArchiveRun:
                     judging.create_task(self._list(pictures))
                     for _ in range(self._reader_count):
                         judging.create_task(self._judge_open())
-                await self._writer.end()
+                self._writer.end()
         except BaseExceptionGroup as group:
             raise _first_of(group) from None
         finally:
@@ -138,17 +123,16 @@ class ArchiveRun:
                 await self._in(self._database, partial(self._ledger.forget, found.reached))
             if found.whole:
                 await self._in(self._database, partial(self._ledger.remember_archives, found.whole))
-            judged_again = []
+            judged_again, to_judge = [], []
             for item, row, judged in zip(found.pictures, found.stored, found.standing, strict=True):
-                if self._stopping.is_set():
-                    break
                 if judged is None:
-                    await self._open.put(item)
+                    to_judge.append(item)
                 elif judged is row:
                     self._tally.add(judged, Effort.UNCHANGED)
                 else:
                     self._tally.add(judged, Effort.REUSED)
                     judged_again.append(judged)
+            await self._open.put(self._judge.to_judge(to_judge, found.known))
             if writing is not None:
                 await writing
                 writing = None
@@ -158,56 +142,13 @@ class ArchiveRun:
             self._on_progress(self._tally)
         if writing is not None:
             await writing
-        for _ in range(self._reader_count):
-            await self._open.put(None)
+        self._open.end()
 
     async def _judge_open(self) -> None:
-        while (item := await self._open.get()) is not None:
+        while (given := await self._open.get()) is not None:
             if not self._stopping.is_set():
-                await self._judge(item)
+                await self._settle(*await self._judge.judge(given))
                 self._on_progress(self._tally)
-
-    async def _judge(self, item: Listed) -> None:
-        picture, stamp = item.picture, item.stamp
-        where = {
-            "path": picture.path,
-            "size_bytes": stamp and stamp.size_bytes,
-            "mtime_ns": stamp and stamp.mtime_ns,
-        }
-        try:
-            found = await self._in(self._readers, partial(self._read, picture))
-        except (ImageError, UnreadableFileError) as error:
-            row = self._row_of(Unjudged(error.code, str(error)))
-            await self._settle(row | where, Effort.SCORED)
-            return
-        where |= {"sha256": found.sha256}
-        for row in found.same_bytes:
-            judged = self._judging.of_stored(row)
-            if judged is not None:
-                await self._settle(judged | where, Effort.REUSED)
-                return
-        job = StillJob(
-            image=EncodedImage(found.data),
-            profile=self._judging.profile,
-            classify=self._judging.classify,
-        )
-        await self._settle(self._row_of(await self._engine.answer(job)) | where, Effort.SCORED)
-
-    def _read(self, picture: Picture) -> _Read:
-        picture.stamp()  # a pipe or a device is refused before it is opened
-        data = picture.read(MAX_FILE_BYTES)
-        sha256 = hashlib.sha256(data).hexdigest()
-        return _Read(data, sha256, self._ledger.rows_with_sha256(sha256))
-
-    def _row_of(self, answer: Answer) -> Row:
-        match answer:
-            case Assessment():
-                return row_of(answer)
-            case Unjudged(code, message):
-                judging = self._judging
-                return row_of_unjudged(code, message, judging.profile, judging.engine_version)
-            case _:
-                raise TypeError(f"a still was answered with {type(answer).__name__}")
 
     async def _settle(self, row: Row, effort: Effort) -> None:
         self._tally.add(row, effort)

@@ -31,6 +31,7 @@ from rich.text import Text
 
 from capture import __version__
 from capture.archive.engines import LocalEngine
+from capture.archive.file_worker import archive_pool
 from capture.archive.judging import Judging
 from capture.archive.lookups import recalling
 from capture.archive.run import ArchiveRun
@@ -43,7 +44,6 @@ from capture.errors import ConfigurationError, LedgerError
 from capture.gates.profile import load_profile
 from capture.ledger.database import name_of
 from capture.ledger.ledger import Ledger, open_ledger
-from capture.pool import worker_pool
 from capture.settings import Settings, load_settings
 from inference.registry import Registry
 
@@ -158,7 +158,7 @@ def score(
 def _engine(
     name: EngineName, scheduler: str | None, settings: Settings, *, classify: bool
 ) -> DaskEngine | LocalEngine:
-    make_pool = partial(worker_pool, settings, classify=classify)
+    make_pool = partial(archive_pool, settings, classify=classify)
     if name is EngineName.LOCAL:
         if scheduler is not None:
             raise ConfigurationError("--scheduler is of a Dask cluster: add --engine dask")

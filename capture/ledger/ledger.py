@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -33,7 +33,13 @@ from capture.ledger.rejudging import STANDING_COLUMNS
 from capture.ledger.rows import Row
 from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, profiles, runs
-from capture.ledger.statements import AT_PATHS, JUDGE, SAME_BYTES, STANDING_AT_PATHS
+from capture.ledger.statements import (
+    AT_PATHS,
+    JUDGE,
+    SAME_BYTES,
+    STANDING_AT_PATHS,
+    STANDING_OF_SIZES,
+)
 
 
 class Ledger:
@@ -176,6 +182,19 @@ class Ledger:
         with self._read() as connection:
             found = connection.execute(STANDING_AT_PATHS, {"paths": paths}).all()
             return {values[0]: dict(zip(STANDING_COLUMNS, values, strict=True)) for values in found}
+
+    def standing_of_sizes(self, sizes: Collection[int], limit: int) -> list[Row]:
+        """Return how pictures of any of those lengths stand, no more than `limit` of them.
+
+        Returns
+        -------
+        list of Row
+            ``sha256`` and `STANDING_COLUMNS`, in no order.
+        """
+        names = ("sha256", *STANDING_COLUMNS)
+        with self._read() as connection:
+            found = connection.execute(STANDING_OF_SIZES, {"sizes": list(sizes), "limit": limit})
+            return [dict(zip(names, values, strict=True)) for values in found.all()]
 
     def rows_with_sha256(self, sha256: str) -> list[Row]:
         """Return the rows of the same bytes, wherever they lie, sorted by path."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from capture.errors import LedgerError
 from capture.ledger.outcomes import create_outcome_counts
-from capture.ledger.schema import archives, ledger_version, metadata
+from capture.ledger.schema import BY_SIZE, archives, ledger_version, metadata
 
 Migration = Callable[[Connection], None]
 
@@ -38,6 +38,7 @@ MIGRATIONS: Mapping[int, Migration] = {
     3: _add_capture_columns,
     4: _add_measures_version,
     5: archives.create,
+    6: BY_SIZE.create,
 }
 """What turns schema ``n - 1`` into schema ``n``, under the key ``n``."""
 

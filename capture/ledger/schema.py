@@ -140,6 +140,9 @@ assessments = Table(
     Column("run_id", _ID, ForeignKey("runs.id"), nullable=False, comment="run that wrote the row"),
 )
 
+# Only files of the same length can be the same bytes.
+BY_SIZE = Index("ix_assessments_size", assessments.c.size_bytes)
+
 Index("ix_assessments_outcome", *(assessments.c[n] for n in ("status", "verdict", "reason_codes")))
 
 archives = Table(

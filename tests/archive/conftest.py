@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from capture.archive.engines import LocalEngine
+from capture.archive.file_worker import build_file_worker
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.worker import WorkerConfig, build_worker
 from inference.lanes import LanePool
@@ -22,6 +23,6 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[LocalEngine]:
-    factory = partial(build_worker, WorkerConfig(classify=False))
+    factory = partial(build_file_worker, partial(build_worker, WorkerConfig(classify=False)))
     async with LocalEngine(LanePool(factory, worker_count=1, job_timeout_s=30)) as started:
         yield started

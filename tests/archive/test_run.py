@@ -14,6 +14,7 @@ import pytest
 
 from capture import __version__
 from capture.archive.engines import LocalEngine
+from capture.archive.file_worker import build_file_worker
 from capture.archive.judging import Judging
 from capture.archive.run import ArchiveRun
 from capture.archive.sources import Sources
@@ -27,7 +28,13 @@ from capture.ledger.rows import Row, row_of, row_of_unjudged
 from capture.worker import WorkerConfig, build_worker
 from inference.lanes import LanePool
 from tests.archive.pictures import jpeg
-from tests.archive.workers import HANGS, KILLS, RAISES, build_hostile_worker
+from tests.archive.workers import (
+    HANGS,
+    KILLS,
+    RAISES,
+    build_blind_worker,
+    build_hostile_worker,
+)
 from tests.images.raws import digital_negative
 
 DEFAULT = load_profile("default")
@@ -37,9 +44,8 @@ WHERE = ("path", "sha256", "size_bytes", "mtime_ns", "run_id")
 
 @pytest.fixture
 async def engine() -> AsyncIterator[LocalEngine]:
-    pool = LanePool(
-        partial(build_worker, WorkerConfig(classify=False)), worker_count=2, job_timeout_s=30
-    )
+    factory = partial(build_file_worker, partial(build_worker, WorkerConfig(classify=False)))
+    pool = LanePool(factory, worker_count=2, job_timeout_s=30)
     async with LocalEngine(pool) as started:
         yield started
 
@@ -269,6 +275,38 @@ async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: 
         assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 9}
         again = await score(ledger, engine, folder, retry_failed=True)
         assert again.efforts == {Effort.UNCHANGED: 6, Effort.SCORED: 3}
+
+
+async def test_workers_that_find_no_file_are_sent_its_bytes(
+    ledger: Ledger, engine: LocalEngine, folder: Path, tmp_path: Path
+) -> None:
+    """As on another machine: the rows are the same."""
+    await score(ledger, engine, folder)
+    blind = LocalEngine(LanePool(build_blind_worker, worker_count=2, job_timeout_s=30))
+    async with blind:
+        with open_ledger(tmp_path / "blind.db") as other:
+            await score(other, blind, folder)
+            assert list(other.rows()) == list(ledger.rows())
+
+
+async def test_many_files_of_one_length_are_told_apart(
+    ledger: Ledger, engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more bytes are known than a worker can be told of, copies are still recognised."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pictures = [jpeg(number, 96, 80) for number in range(4)]
+    longest = max(map(len, pictures))
+    for number, data in enumerate(pictures):
+        (folder / f"{number}.jpg").write_bytes(data.ljust(longest, b"\0"))
+    await score(ledger, engine, folder)
+    for number in range(4):
+        (folder / f"{number}.jpg").rename(folder / f"moved_{number}.jpg")
+    for most in (1024, 2):
+        monkeypatch.setattr("capture.archive.lookups.MAX_KNOWN_COUNT", most)
+        with ledger.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM assessments WHERE path LIKE '%moved%'")
+        assert (await score(ledger, engine, folder)).efforts == {Effort.REUSED: 4}
 
 
 async def test_a_file_that_could_not_be_read_is_tried_again(

@@ -6,7 +6,9 @@ import os
 import signal
 import time
 
+from capture.archive.file_worker import FileJob, FileWorker, NotRead
 from capture.worker import Answer, Job, StillJob, Worker, WorkerConfig, build_worker
+from capture.worker_trace import TracedAnswer
 
 KILLS = b"kills its worker"
 HANGS = b"hangs its worker"
@@ -17,7 +19,7 @@ class HostileWorker:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    def __call__(self, job: Job) -> Answer:
+    def __call__(self, job: Job) -> Answer | TracedAnswer:
         assert isinstance(job, StillJob)
         data = bytes(job.image.data)
         if data == KILLS:
@@ -29,5 +31,19 @@ class HostileWorker:
         return self._worker(job)
 
 
-def build_hostile_worker() -> HostileWorker:
-    return HostileWorker(build_worker(WorkerConfig(classify=False)))
+class BlindWorker:
+    """Finds no file, as on another machine."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def __call__(self, job: Job | FileJob) -> Answer | TracedAnswer | NotRead:
+        return NotRead() if isinstance(job, FileJob) else self._worker(job)
+
+
+def build_blind_worker() -> BlindWorker:
+    return BlindWorker(build_worker(WorkerConfig(classify=False)))
+
+
+def build_hostile_worker() -> FileWorker:
+    return FileWorker(HostileWorker(build_worker(WorkerConfig(classify=False))))

@@ -32,7 +32,7 @@ import numpy as np
 
 from capture.archive.dask_engine import DaskEngine
 from capture.archive.engines import Engine, LocalEngine
-from capture.pool import worker_pool
+from capture.archive.file_worker import archive_pool
 from capture.settings import load_settings
 from inference.lanes import LanePool
 from tests.benchmarks import archive_simulated as simulated
@@ -89,8 +89,8 @@ async def paces_of(folder: Path, good: Path, scratch: Path, rounds: int) -> Pace
     warm_up.mkdir()
     for file in files[-4:]:
         shutil.copy(file, warm_up)
-    pools = [worker_pool(settings, classify=False, worker_count=count) for count in (1, 2)]
-    make_pool = partial(worker_pool, settings, classify=False)
+    pools = [archive_pool(settings, classify=False, worker_count=count) for count in (1, 2)]
+    make_pool = partial(archive_pool, settings, classify=False)
     found: dict[str, list[Pace]] = {name: [] for name in ("bare", "one", "two", "dask", *VERSIONS)}
     failures: dict[str, str] = {}
     with ProcessPoolExecutor(

@@ -38,6 +38,7 @@ def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
             plain.execute(f"DROP TRIGGER {name}")
         plain.execute("DROP TABLE outcome_counts")
         plain.execute("DROP TABLE archives")
+        plain.execute("DROP INDEX ix_assessments_size")
         for name in (*CAPTURE_COLUMNS, "measures_version"):
             plain.execute(f"ALTER TABLE assessments DROP COLUMN {name}")
         plain.execute("UPDATE ledger_version SET version = 1")

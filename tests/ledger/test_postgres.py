@@ -104,6 +104,7 @@ def test_an_older_schema_is_brought_forward(ledger: Ledger, rows: list[Row], url
         for name in (*CAPTURE_COLUMNS, "measures_version"):
             connection.exec_driver_sql(f"ALTER TABLE assessments DROP COLUMN {name}")
         connection.exec_driver_sql("DROP TABLE archives")
+        connection.exec_driver_sql("DROP INDEX ix_assessments_size")
         connection.exec_driver_sql("UPDATE ledger_version SET version = 2")
     with open_ledger(url) as opened:
         found = list(opened.rows())
