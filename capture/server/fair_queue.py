@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_MIN_FORGETTING_COUNT = 1024
+_MIN_FORGETTING_COUNT = 64
 
 
 @dataclass(slots=True, order=True)
@@ -77,10 +77,13 @@ class FairQueue(Generic[Item]):
             If the queue is empty.
         """
         entry = self._entries.pop(0)
-        # With nothing left nobody has a claim: all start anew from the end of this job.
-        turn_s = entry.start_s if self._entries else entry.start_s + entry.cost_s
-        self._now_s = max(self._now_s, turn_s)
-        if len(self._ends_s) > self._forget_at_count:
+        # Time goes on as if those who wait were served at once, each more slowly: whoever
+        # comes back is then not for ever behind those who are new.
+        share_s = entry.cost_s / (1 + len(self._entries))
+        self._now_s = max(self._now_s, entry.start_s) + share_s
+        if not self._entries:  # nobody has a claim, and nobody is remembered
+            self._ends_s.clear()
+        elif len(self._ends_s) > self._forget_at_count:
             self._forget_callers()
         return entry
 

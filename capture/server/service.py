@@ -178,7 +178,11 @@ class _PictureStream:
 
     async def _answer(self, request: smart_capture_pb2.AssessImagesRequest) -> None:
         judged = await self._desk.judge(
-            self._call, request.image, request.options, caller=self, is_counted=False
+            self._call,
+            request.image,
+            request.options,
+            caller=self._call.request_id,
+            is_counted=False,
         )
         response = smart_capture_pb2.AssessImagesResponse(id=request.id)
         if isinstance(judged, Refusal):

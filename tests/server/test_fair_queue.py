@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from capture.server.fair_queue import FairQueue
@@ -70,10 +72,44 @@ def test_the_cost_ahead_counts_only_what_goes_first() -> None:
     assert queue.cost_ahead_s("newcomer") == pytest.approx(0.01)
 
 
-def test_callers_that_have_gone_are_forgotten() -> None:
-    """A thousand short calls from a thousand ports do not grow the queue's memory."""
+def test_newcomers_do_not_keep_back_a_caller_who_was_served_before() -> None:
+    """Who opens a connection for each job has no more turns than who keeps one."""
     queue: FairQueue[str] = FairQueue()
+    queue.push("faithful", 0.01, "faithful")
+    for number in range(3):
+        queue.push(number, 0.01, "new")
+    order = []
+    for number in range(3, 43):
+        order.append(queue.pop().item)
+        queue.push(number, 0.01, "new")
+        if order[-1] == "faithful":
+            queue.push("faithful", 0.01, "faithful")
+    assert order.count("faithful") >= 5  # of forty turns among four to five callers
+
+
+def test_an_empty_queue_holds_on_to_nobody() -> None:
+    """What names a caller, a camera's stream for one, must not live on in the queue."""
+
+    class Caller:
+        pass
+
+    queue: FairQueue[str] = FairQueue()
+    callers = [Caller() for _ in range(3)]
+    left = [weakref.ref(caller) for caller in callers]
+    for caller in callers:
+        queue.push(caller, 0.01, "once")
+    served(queue)
+    del caller
+    callers.clear()
+    assert [caller() for caller in left] == [None] * 3
+
+
+def test_callers_that_have_gone_are_forgotten_under_load() -> None:
+    """A thousand short calls from a thousand ports do not grow a queue that is never empty."""
+    queue: FairQueue[str] = FairQueue()
+    queue.push("first", 0.01, "once")
     for number in range(5000):
         queue.push(number, 0.01, "once")
         queue.pop()
-    assert len(queue._ends_s) <= 1025
+    assert len(queue) == 1
+    assert len(queue._ends_s) <= 65
