@@ -1,0 +1,52 @@
+"""What all calls share, on a real connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from capture.errors import EmptyImageError
+from capture.server.calls import Context, answering
+from capture.server.metrics import Metrics
+
+
+async def test_a_refusal_for_a_caller_who_has_just_gone_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its status cannot be sent any more: nothing is logged as an error, no trace is written."""
+    ended: asyncio.Queue[BaseException] = asyncio.Queue()
+
+    async def refuse(_request: Any, context: Context) -> None:
+        try:
+            async with answering(context, Metrics()):
+                time.sleep(0.5)  # the loop does not see that the caller goes meanwhile
+                raise EmptyImageError("nothing there")
+        except BaseException as error:
+            ended.put_nowait(error)
+            raise
+
+    handlers = {"Judge": grpc.unary_unary_rpc_method_handler(refuse)}
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.Service", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+
+    def call() -> grpc.StatusCode:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            judge = channel.unary_unary("/a.Service/Judge")
+            with pytest.raises(grpc.RpcError) as refused:
+                judge(b"", timeout=0.2)
+            code: grpc.StatusCode = refused.value.code()
+            return code
+
+    with caplog.at_level(logging.ERROR):
+        assert await asyncio.to_thread(call) is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert isinstance(await ended.get(), asyncio.CancelledError)
+        await server.stop(None)
+    assert caplog.records == []
