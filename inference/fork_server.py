@@ -12,6 +12,7 @@ Both halves are here: `ForkServer` is the caller's, `main` runs in the process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import pickle
@@ -177,6 +178,7 @@ def main() -> None:
     except BaseException as error:
         control.sendall(encode_frame(FrameKind.FAILED, (type(error).__name__, str(error))))
         os._exit(1)
+    _be_nice_as_a_session(limits.nice)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the workers
     gc.collect()
     gc.freeze()  # a collection in a worker must not copy the shared pages
@@ -194,6 +196,13 @@ def main() -> None:
             serve_lane(handler, connection, descriptors[1], limits)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _be_nice_as_a_session(nice: int) -> None:
+    """Yield to other sessions: where Linux groups processes by session, as it does by default,
+    the niceness of a process counts only against those of its own session (sched(7))."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(min(nice, 19)), encoding="ascii")
 
 
 def _check_single_thread() -> None:

@@ -140,6 +140,7 @@ class TestHandOver:
         """A worker is nice, has one thread, tuned malloc, and no socket but its own."""
         about = await shared_pool.run(("describe", None))
         assert about["niceness"] == min(os.nice(0) + 10, 19)
+        assert about["session"] is None or about["session"].endswith(" nice 10\n")
         assert about["thread_count"] == 1
         assert about["malloc_arena_max"] == "2"
         assert sum(name.startswith("socket:") for name in about["open_files"]) == 1
