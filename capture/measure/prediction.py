@@ -8,6 +8,7 @@ usually out. Both belong to the speed that is to be expected.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,18 +73,16 @@ def expected_squares(
     count, width = velocities.shape
     if count < 2 * order:
         return np.full(ahead_count, np.square(velocities[-1]).sum())
-    lagged = np.concatenate(
-        [
-            np.stack([v[order - 1 - lag : count - 1 - lag] for lag in range(order)], axis=1)
-            for v in velocities.T
-        ]
-    )
-    following = velocities[order:].T.ravel()
-    ridge = _RIDGE * float(np.square(lagged).sum()) / order + 1e-18
-    weights = np.linalg.solve(lagged.T @ lagged + ridge * np.eye(order), lagged.T @ following)
-    errors = (following - lagged @ weights).reshape(width, -1)
+    # Each row a velocity of one component, and the ones before it, newest first.
+    rows = velocities[_windows(count, order)].transpose(2, 0, 1)
+    table = rows.reshape(-1, order + 1)
+    products = table.T @ table
+    normal, following = products[1:, 1:], products[1:, 0]
+    ridge = _RIDGE * float(normal.trace()) / order + 1e-18
+    weights = np.linalg.solve(normal + ridge * np.eye(order), following)
     # Only the latest: a halt is a large error once, and no reason to mistrust what follows.
-    missed = float(np.square(errors[:, -order:]).sum(axis=0).mean())
+    latest = rows[:, -order:]
+    missed = float(np.square(latest[..., 0] - latest[..., 1:] @ weights).sum()) / order
     # One more column holds a unit impulse: its echoes add up to the growing error.
     past = np.zeros((order + ahead_count, width + 1))
     past[:order, :width] = velocities[-order:]
@@ -94,3 +93,9 @@ def expected_squares(
     return np.asarray(
         np.square(foretold[:, :width]).sum(axis=1) + missed * np.cumsum(foretold[:, width] ** 2)
     )
+
+
+@lru_cache(maxsize=256)
+def _windows(count: int, order: int) -> NDArray[np.intp]:
+    """Return the indices of each of `count` values that has `order` before it, and of those."""
+    return np.arange(order, count)[:, None] - np.arange(order + 1)
