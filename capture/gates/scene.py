@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from capture.measure.luma import LumaPlane
 from capture.measure.motion import Motion, PreviewMeasures
@@ -47,7 +47,7 @@ class SceneGuard:
         once it has, the guard stays open.
         """
         if self.shot is None:
-            return replace(self, newest=measures.thumbnail)
+            return SceneGuard(newest=measures.thumbnail)
         drift_x, drift_y = self._drift(measures.motion, measures)
         left = 1 - max(0.0, 1 - abs(drift_x)) * max(0.0, 1 - abs(drift_y))
         change = max(left, changed_fraction(self.shot, measures.thumbnail))

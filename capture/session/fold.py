@@ -27,22 +27,16 @@ from capture.measure.gyro import GyroSample, GyroTrack
 from capture.measure.motion import Motion, PreviewMeasures, PreviewPlane
 from capture.measure.movement import MovementHistory, Reading
 from capture.session.camera import PreviewFrame, SessionConfig
+from capture.session.frame_clock import FrameClock
 from capture.session.view import View
 
 MAX_GAP_MS = 1500.0
 """Longest time between two previews over which anything is known of the movement."""
 
-CLOCK_JUMP_MS = 1000.0
-"""A frame that is older than the newest by more than this comes from a clock set back."""
-
-LATE_IN_SUCCESSION = 3
-"""So does the third late frame of a rising row; others were overtaken, or come twice."""
-
 LOSS_GRACE_MS = 250.0
 """How long nothing may be seen before the dwell and the history are lost."""
 
 KEPT_GYRO_MS = 2000.0
-MIN_INTERVAL_MS = 1.0
 STAYED_WIDTHS = 0.02
 """How far a camera may have moved over a gap and still count as held."""
 
@@ -86,8 +80,7 @@ class Session:
     previous_plane: PreviewPlane | None = None
     retake_count: int = 0
     last: Stability | None = None
-    _newest_ms: float | None = None
-    _late_ms: tuple[float, ...] = ()
+    _clock: FrameClock = field(default_factory=FrameClock)
     _steadiness: SteadinessState = field(default_factory=SteadinessState)
     _history: MovementHistory = field(default_factory=MovementHistory)
     _gyro: GyroTrack = field(default_factory=GyroTrack.empty)
@@ -123,7 +116,7 @@ class Session:
         measures : PreviewMeasures
             Measured against `previous_plane` of this session.
         """
-        interval_ms = self._interval_ms(frame)
+        interval_ms = self._clock.interval_ms(frame.captured_at_ms)
         if interval_ms is None and self.last is not None:
             return self._repeat(frame, self.last)
         if interval_ms is None or interval_ms > MAX_GAP_MS:
@@ -159,13 +152,14 @@ class Session:
         What was known of the movement is gone. The dwell is kept where the picture shows
         that the camera has hardly moved since.
         """
+        view = View.of(self.config, self.profile, frame, measures.plane)
         calm_ms = self._steadiness.calm_ms if _stayed(measures) else 0.0
         return replace(
             self,
             _history=MovementHistory(),
             _scene=self._scene.observe(measures, self.profile.steadiness.rearm_scene_change),
             _steadiness=SteadinessState(calm_ms=calm_ms),
-        )._say(frame, measures, None, None)
+        )._say(view, frame, measures, None, None)
 
     def _go_on(
         self, frame: PreviewFrame, measures: PreviewMeasures, interval_ms: float
@@ -199,17 +193,17 @@ class Session:
             )
         return replace(
             self, _history=history, _gyro=gyro, _scene=scene, _steadiness=steadiness
-        )._say(frame, measures, measures.motion, reading)
+        )._say(view, frame, measures, measures.motion, reading)
 
     def _say(
         self,
+        view: View,
         frame: PreviewFrame,
         measures: PreviewMeasures,
         motion: Motion | None,
         reading: Reading | None,
     ) -> tuple[Session, Stability]:
         """Keep what the next frame needs, and put the state into words."""
-        view = View.of(self.config, self.profile, frame, measures.plane)
         state, calm_ms = self._steadiness.state, self._steadiness.calm_ms
         blur_px = None if reading is None else view.blur_px(reading.predicted_speed)
         best = self._best.observe(
@@ -251,8 +245,7 @@ class Session:
             self,
             previous_plane=measures.plane,
             last=stability,
-            _newest_ms=frame.captured_at_ms,
-            _late_ms=(),
+            _clock=FrameClock(frame.captured_at_ms),
             _gyro=self._gyro.without_before(frame.captured_at_ms - KEPT_GYRO_MS),
             _best=best,
         )
@@ -269,25 +262,7 @@ class Session:
             inlier_count=0,
             retake_count=self.retake_count,
         )
-        return replace(self, _late_ms=self._late_with(frame)), stability
-
-    def _interval_ms(self, frame: PreviewFrame) -> float | None:
-        """Return the time since the frame before; infinite for a cut, None for a late frame."""
-        if self._newest_ms is None:
-            return math.inf
-        interval_ms = frame.captured_at_ms - self._newest_ms
-        if interval_ms >= MIN_INTERVAL_MS:
-            return interval_ms
-        if interval_ms < -CLOCK_JUMP_MS or len(self._late_with(frame)) >= LATE_IN_SUCCESSION:
-            return math.inf
-        return None
-
-    def _late_with(self, frame: PreviewFrame) -> tuple[float, ...]:
-        """Return the times of the late frames in succession that rise up to this one."""
-        at_ms = frame.captured_at_ms
-        if self._newest_ms is None or at_ms > self._newest_ms - MIN_INTERVAL_MS:
-            return self._late_ms  # the newest once more is not late
-        return (*(late for late in self._late_ms if late <= at_ms - MIN_INTERVAL_MS), at_ms)
+        return replace(self, _clock=self._clock.after_late(frame.captured_at_ms)), stability
 
 
 def _stayed(measures: PreviewMeasures) -> bool:

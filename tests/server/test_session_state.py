@@ -24,6 +24,7 @@ from capture.server.session_state import (
     state_of,
 )
 from capture.session import PreviewFrame, Session, SessionConfig
+from capture.session.frame_clock import FrameClock
 
 PROFILE = load_profile("default")
 CONFIG = SessionConfig(still_width_px=1440, exposure_time_s=1 / 30, focal_length_px=1400.0)
@@ -57,6 +58,7 @@ def test_the_demo_fills_every_field(session: Session) -> None:
     """So that the tests below compare all of them."""
     empty = {f.name for f in fields(session) if getattr(session, f.name) in (None, (), 0)}
     assert empty == set()
+    assert session._clock.late_ms
 
 
 def test_a_session_goes_on_as_if_nothing_had_happened(session: Session, burst: list[bytes]) -> None:
@@ -118,8 +120,8 @@ def damaged(path: str, value: Any) -> bytes:
         ("state.retake_count", True),
         ("state.retake_count", None),
         ("state.last", {}),
-        ("state._late_ms", 3),
-        ("state._late_ms", ["a"]),
+        ("state._clock.late_ms", 3),
+        ("state._clock.late_ms", ["a"]),
         ("state._steadiness.state", "NOWHERE"),
         ("state._gyro.bias_rad_s", [0, 0, 0]),
         ("state._gyro.bias_rad_s.base64", "!"),
@@ -151,5 +153,5 @@ def test_a_state_that_is_too_large_or_too_deep_is_not_read() -> None:
 
 def test_numbers_without_bounds_survive() -> None:
     """Infinity is a number of JSON as Python writes it."""
-    endless = replace(NEW, _late_ms=(math.inf, -math.inf, 1e-300))
-    assert session_from(state_of(endless), CONFIG, PROFILE)._late_ms == endless._late_ms
+    endless = replace(NEW, _clock=FrameClock(late_ms=(math.inf, -math.inf, 1e-300)))
+    assert session_from(state_of(endless), CONFIG, PROFILE)._clock == endless._clock
