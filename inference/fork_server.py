@@ -199,8 +199,10 @@ def main() -> None:
 
 
 def _be_nice_as_a_session(nice: int) -> None:
-    """Yield to other sessions: where Linux groups processes by session, as it does by default,
-    the niceness of a process counts only against those of its own session (sched(7))."""
+    """Yield to other sessions, too.
+
+    Linux groups processes by session, and niceness counts only within a group: sched(7).
+    """
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(min(nice, 19)), encoding="ascii")
 
