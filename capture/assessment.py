@@ -12,6 +12,7 @@ from capture.gates.profile import Profile
 from capture.gates.verdict import Reason, Verdict, verdict_of
 from capture.images.image import CaptureSettings
 from capture.measure.measures import Blur, Exposure, StillMeasures
+from capture.measure.motion import PreviewMeasures
 from inference.prediction import Prediction
 
 
@@ -42,6 +43,15 @@ class StageTimes:
     decode_ms: float
     measure_ms: float
     classify_ms: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredPreview:
+    """What a preview says, and the time that the worker spent on it, in milliseconds."""
+
+    measures: PreviewMeasures
+    decode_ms: float
+    measure_ms: float
 
 
 @dataclass(frozen=True, slots=True)

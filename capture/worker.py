@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import TypeAlias
 
 import cv2
 
 from capture.assess import Classifier, assess_image
-from capture.assessment import Assessment
+from capture.assessment import Assessment, MeasuredPreview
 from capture.errors import ImageError
 from capture.gates.profile import Profile
 from capture.images import EncodedImage, decode_image
-from capture.measure.motion import PreviewMeasures, PreviewPlane, measure_preview
+from capture.measure.motion import PreviewPlane, measure_preview
 from capture.worker_trace import StageClock, TracedAnswer, TracedJob
 from inference.tiers import load_classifier
 
@@ -102,7 +103,7 @@ class WorkerConfig:
 
 
 Job: TypeAlias = StillJob | PreviewJob
-Answer: TypeAlias = Assessment | PreviewMeasures | Unjudged
+Answer: TypeAlias = Assessment | MeasuredPreview | Unjudged
 
 
 class Worker:
@@ -122,12 +123,12 @@ class Worker:
         if not isinstance(job, TracedJob):
             return self._answer(job)
         clock = StageClock()
-        answer = self._answer(job.job, clock)
+        answer = self._answer(job.job)
         return TracedAnswer(answer, clock.stop(job.traceparent, answer))
 
-    def _answer(self, job: Job, clock: StageClock | None = None) -> Answer:
+    def _answer(self, job: Job) -> Answer:
         try:
-            return self._still(job) if isinstance(job, StillJob) else _preview(job, clock)
+            return self._still(job) if isinstance(job, StillJob) else _preview(job)
         except ImageError as error:
             return Unjudged(error.code, str(error))
 
@@ -156,11 +157,13 @@ def build_worker(config: WorkerConfig) -> Worker:
     return Worker(load_classifier(folder, config.model))
 
 
-def _preview(job: PreviewJob, clock: StageClock | None) -> PreviewMeasures:
+def _preview(job: PreviewJob) -> MeasuredPreview:
+    started = perf_counter()
     decoded = decode_image(job.image, job.max_pixels, luma_only=True)
-    if clock is not None:
-        clock.lap("decode")
+    decoded_at = perf_counter()
     measures = measure_preview(decoded.luma, job.previous)
-    if clock is not None:
-        clock.lap("measure")
-    return measures
+    return MeasuredPreview(
+        measures,
+        decode_ms=1e3 * (decoded_at - started),
+        measure_ms=1e3 * (perf_counter() - decoded_at),
+    )

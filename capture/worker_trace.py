@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from capture.assessment import Assessment
+from capture.assessment import Assessment, MeasuredPreview
 
 if TYPE_CHECKING:
     from capture.worker import Answer, Job
@@ -89,27 +89,30 @@ class TracedAnswer:
 
 
 class StageClock:
-    """Takes the time of a job and of its stages."""
+    """Takes the time of a job, and reads those of its stages from its answer."""
 
     def __init__(self) -> None:
-        self._start_ns = self._lap_ns = time.time_ns()
-        self._stages: list[Stage] = []
-
-    def lap(self, name: str) -> None:
-        """End a stage; it began where the one before it ended."""
-        now_ns = time.time_ns()
-        self._stages.append(Stage(name, self._lap_ns, now_ns))
-        self._lap_ns = now_ns
+        self._start_ns = time.time_ns()
 
     def stop(self, traceparent: str, answer: Answer) -> WorkerTrace:
-        """Return the times of the job; those of a still stand in its answer."""
-        end_ns = time.time_ns()
+        """Return the times of the job."""
+        stages: list[Stage] = []
         if isinstance(answer, Assessment):
-            self._stages += _stages_of(answer, self._start_ns)
-        return WorkerTrace(traceparent, os.getpid(), self._start_ns, end_ns, tuple(self._stages))
+            stages = _stages_of_still(answer, self._start_ns)
+        elif isinstance(answer, MeasuredPreview):
+            stages = _stages_of_preview(answer, self._start_ns)
+        return WorkerTrace(traceparent, os.getpid(), self._start_ns, time.time_ns(), tuple(stages))
 
 
-def _stages_of(assessment: Assessment, start_ns: int) -> list[Stage]:
+def _stages_of_preview(preview: MeasuredPreview, start_ns: int) -> list[Stage]:
+    decoded_ns = start_ns + round(1e6 * preview.decode_ms)
+    return [
+        Stage("decode", start_ns, decoded_ns),
+        Stage("measure", decoded_ns, decoded_ns + round(1e6 * preview.measure_ms)),
+    ]
+
+
+def _stages_of_still(assessment: Assessment, start_ns: int) -> list[Stage]:
     times, measures = assessment.times, assessment.measures
     decoded_ns = start_ns + round(1e6 * times.decode_ms)
     judged_ns = decoded_ns + round(1e6 * times.measure_ms)

@@ -10,14 +10,15 @@ folded in `capture.session`; it only ever changes between two awaits of the even
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import structlog
 
+from capture.assessment import MeasuredPreview
 from capture.errors import DrainingError, IdleTimeoutError, InvalidMessageError, SessionError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
-from capture.measure.motion import PreviewMeasures
 from capture.server.access import caller_name
 from capture.server.admission import JobKind
 from capture.server.calls import Call, Drain, next_within
@@ -247,7 +248,7 @@ class CameraStream:
             )
 
         order = Order(
-            caller=self,
+            caller=self._call.request_id,
             kind=JobKind.PREVIEW,
             byte_count=waiting.ByteSize(),
             make_job=take_newest,
@@ -255,10 +256,8 @@ class CameraStream:
         )
         try:
             answer = (await self._dispatcher.run(order)).answer
-            if isinstance(answer, PreviewMeasures):
-                frame = frame_from_wire(taken[0])
-                self._session, stability = self._session.observe_preview(frame, answer)
-                await self._put(stability=stability_to_wire(stability))
+            if isinstance(answer, MeasuredPreview):
+                await self._put(stability=self._fold(taken[0], answer))
                 return
             if not isinstance(answer, Unjudged):
                 raise TypeError(f"a preview was answered with {type(answer).__name__}")
@@ -270,6 +269,16 @@ class CameraStream:
             self._newest = None
         await self._answer_error(taken[0].id, refusal)
 
+    def _fold(
+        self, preview: session_pb2.Preview, measured: MeasuredPreview
+    ) -> session_pb2.StabilityUpdate:
+        started_s = time.perf_counter()
+        frame = frame_from_wire(preview)
+        self._session, stability = self._session.observe_preview(frame, measured.measures)
+        guidance = stability_to_wire(stability)
+        self._call.metrics.folded(time.perf_counter() - started_s)
+        return guidance
+
     async def _judge_stills(self) -> None:
         config = self._session.config
         options = smart_capture_pb2.AssessmentOptions(
@@ -279,7 +288,7 @@ class CameraStream:
         )
         while (still := await self._stills.get()) is not None:
             judged = await self._desk.judge(
-                self._call, still.image, options, caller=self, is_counted=False
+                self._call, still.image, options, caller=self._call.request_id, is_counted=False
             )
             result = session_pb2.StillResult(still_id=still.id)
             verdict: Verdict | None = None

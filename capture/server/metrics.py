@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from capture import __version__
-from capture.assessment import Assessment
+from capture.assessment import Assessment, MeasuredPreview
 from capture.errors import OverloadCause
 from capture.server.admission import JobKind
 from capture.server.pool_metrics import PoolCollector, Queue
@@ -34,6 +34,8 @@ MEASURED, UNJUDGED = "MEASURED", "UNJUDGED"
 
 _STAGES_OUTSIDE = ("queue", "service", "total")
 _STAGES = (*_STAGES_OUTSIDE, "decode", "measure", "classify")
+_STAGES_OF_PREVIEWS = (*_STAGES_OUTSIDE, "decode", "measure", "fold")
+_STAGES_BY_VERDICT = {MEASURED: _STAGES_OF_PREVIEWS, UNJUDGED: _STAGES_OUTSIDE}
 
 
 class Metrics:
@@ -53,8 +55,9 @@ class Metrics:
         )
         self._durations = Histogram(
             "smart_capture_stage_duration_seconds",
-            "Time of answered jobs: queue, service (hand-over to answer), both (total), and "
-            "decode, measure and classify within the worker.",
+            "Time of answered jobs: queue, service (hand-over to answer), both (total), "
+            "decode, measure and classify within the worker, and fold (from what a preview "
+            "says to guidance) in the front.",
             ["kind", "stage", "verdict"],
             buckets=_BUCKETS_S,
             registry=registry,
@@ -162,12 +165,19 @@ class Metrics:
             if answer.prediction is not None:
                 stages["classify"].observe(answer.times.classify_ms / 1e3)
                 self._tiers.labels(answer.prediction.model, answer.prediction.tier).inc()
+        elif isinstance(answer, MeasuredPreview):
+            stages["decode"].observe(answer.decode_ms / 1e3)
+            stages["measure"].observe(answer.measure_ms / 1e3)
+
+    def folded(self, took_s: float) -> None:
+        """Count the time from what a preview says to guidance, in seconds."""
+        self._stages_of(JobKind.PREVIEW, MEASURED)["fold"].observe(took_s)
 
     def _stages_of(self, kind: JobKind, verdict: str) -> dict[str, Histogram]:
         """Return the series of one kind and verdict; made when the first one comes."""
         key = kind, verdict
         if key not in self._series:
-            stages = _STAGES_OUTSIDE if verdict in (MEASURED, UNJUDGED) else _STAGES
+            stages = _STAGES_BY_VERDICT.get(verdict, _STAGES)
             self._series[key] = {
                 stage: self._durations.labels(kind, stage, verdict) for stage in stages
             }

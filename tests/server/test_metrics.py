@@ -111,7 +111,7 @@ async def test_refusals_are_counted_by_cause(
 async def test_sessions_and_previews_are_counted(
     server: Server, channel: grpc.aio.Channel, burst: list[bytes]
 ) -> None:
-    """Open ones, all that were opened, previews measured and previews passed over."""
+    """Open ones, all that were opened, previews with their stages, and those passed over."""
     camera = Camera(SmartCaptureStub(channel))
     await camera.open()
     assert value(server, "sessions") == 1
@@ -122,6 +122,10 @@ async def test_sessions_and_previews_are_counted(
     assert value(server, "sessions_opened_total") == 1
     measured = value(server, "answers_total", kind="preview", outcome="MEASURED")
     assert measured + value(server, "previews_skipped_total") == len(burst)
+    for stage in ("queue", "service", "total", "decode", "measure", "fold"):
+        labels = {"kind": "preview", "stage": stage, "verdict": "MEASURED"}
+        assert value(server, "stage_duration_seconds_count", **labels) == measured
+        assert value(server, "stage_duration_seconds_sum", **labels) > 0
 
 
 async def test_a_caller_that_goes_away_is_counted(
