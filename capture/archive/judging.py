@@ -9,7 +9,7 @@ from capture.errors import UnreadableFileError, UnsupportedFormatError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.images.extras import is_decoder_there_now
-from capture.ledger.rejudging import judgements_of
+from capture.ledger.rejudging import Judgement, judgements_of
 from capture.ledger.rows import OK, Row, judged_again
 from capture.measure.measures import MEASURES_VERSION
 
@@ -60,28 +60,34 @@ class Judging:
             return None
         if not self._is_judged(row):
             row = judged_again(row, self.profile, self.engine_version)
-        return None if self._lacks_labels(row) else row
+        return None if self._lacks_labels(row["verdict"], row["model"]) else row
 
-    def of_standing(self, rows: Sequence[Row]) -> list[Row | None]:
-        """Return of many rows what `of_stored` says of each, judged together.
+    def of_standing(self, rows: Sequence[Row]) -> list[Row | Judgement | None]:
+        """Say of many rows what `of_stored` says of each, judged together.
 
-        Only `STANDING_COLUMNS` of the rows are asked for; a row that is judged again comes
-        back with those and what was decided.
+        Only `STANDING_COLUMNS` of the rows are asked for; of a row that is judged again
+        comes what was decided.
         """
-        failed = (row["status"] != OK for row in rows)
-        found = [
-            self._of_failure(row) if is_failure else row if self._is_measured(row) else None
-            for row, is_failure in zip(rows, failed, strict=True)
-        ]
-        again = [
-            n
-            for n, row in enumerate(found)
-            if row is not None and row["status"] == OK and not self._is_judged(row)
-        ]
-        judged = judgements_of([rows[n] for n in again], self.profile, self.engine_version)
-        for n, row in zip(again, judged, strict=True):
-            found[n] = row
-        return [None if row is None or self._lacks_labels(row) else row for row in found]
+        found: list[Row | Judgement | None] = []
+        again: list[int] = []
+        for n, row in enumerate(rows):
+            if row["status"] != OK:
+                stands = self._of_failure(row)
+                found.append(
+                    row if stands is row else stands and Judgement(row["path"], None, "", "[]")
+                )
+            elif not self._is_measured(row):
+                found.append(None)
+            elif not self._is_judged(row):
+                found.append(None)
+                again.append(n)
+            else:
+                found.append(None if self._lacks_labels(row["verdict"], row["model"]) else row)
+        judged = judgements_of([rows[n] for n in again], self.profile)
+        for n, judgement in zip(again, judged, strict=True):
+            if not self._lacks_labels(judgement.verdict, rows[n]["model"]):
+                found[n] = judgement
+        return found
 
     def _is_measured(self, row: Row) -> bool:
         """Say whether its measures can be judged; too large a picture the decoder refuses."""
@@ -94,10 +100,10 @@ class Judging:
         judged_by = (row["engine_version"], row["profile_sha256"])
         return judged_by == (self.engine_version, self.profile.sha256)
 
-    def _lacks_labels(self, row: Row) -> bool:
-        if not self.classify or row["verdict"] != Verdict.ACCEPT:
+    def _lacks_labels(self, verdict: str | None, model: str | None) -> bool:
+        if not self.classify or verdict != Verdict.ACCEPT:
             return False
-        return row["model"] is None or self.model not in (None, row["model"])
+        return model is None or self.model not in (None, model)
 
     def _of_failure(self, row: Row) -> Row | None:
         if row["engine_version"] != self.engine_version:

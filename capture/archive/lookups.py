@@ -14,6 +14,7 @@ from capture.archive.sources import Recall
 from capture.errors import UnreadableFileError
 from capture.ledger.archives import WholeArchive
 from capture.ledger.ledger import Ledger
+from capture.ledger.rejudging import Judgement
 from capture.ledger.rows import Row
 
 LOOKUP_COUNT = 256
@@ -48,7 +49,7 @@ class LookedUp:
         In the order they were listed.
     stored : list of Row or None
         Their rows, where those tell of the same bytes.
-    standing : list of Row or None
+    standing : list of Row, Judgement or None
         The same as they are judged here: the very same row where it stands as it is. None
         for what must be read.
     known : KnownBytes or None
@@ -61,7 +62,7 @@ class LookedUp:
 
     pictures: list[Listed]
     stored: list[Row | None]
-    standing: list[Row | None]
+    standing: list[Row | Judgement | None]
     known: KnownBytes | None
     reached: list[str]
     whole: list[WholeArchive]

@@ -17,11 +17,12 @@ from capture.archive.backlog import Backlog
 from capture.archive.commits import RowWriter
 from capture.archive.engines import Engine
 from capture.archive.judging import Judging
-from capture.archive.lookups import look_up
+from capture.archive.lookups import Listed, look_up
 from capture.archive.one_picture import PictureJudge, ToJudge
 from capture.archive.pictures import Picture, ReadThrough
 from capture.archive.tally import Effort, Tally
 from capture.ledger.ledger import Ledger
+from capture.ledger.rejudging import Judgement
 from capture.ledger.rows import Row
 
 Result = TypeVar("Result")
@@ -123,21 +124,25 @@ class ArchiveRun:
                 await self._in(self._database, partial(self._ledger.forget, found.reached))
             if found.whole:
                 await self._in(self._database, partial(self._ledger.remember_archives, found.whole))
-            judged_again, to_judge = [], []
+            judged_again: list[Judgement] = []
+            to_judge: list[Listed] = []
             for item, row, judged in zip(found.pictures, found.stored, found.standing, strict=True):
-                if judged is None:
+                if judged is None or row is None:
                     to_judge.append(item)
-                elif judged is row:
-                    self._tally.add(judged, Effort.UNCHANGED)
-                else:
-                    self._tally.add(judged, Effort.REUSED)
+                elif isinstance(judged, Judgement):
+                    self._tally.add(row["status"], judged.verdict, Effort.REUSED)
                     judged_again.append(judged)
+                else:
+                    self._tally.add(row["status"], row["verdict"], Effort.UNCHANGED)
             await self._open.put(self._judge.to_judge(to_judge, found.known))
             if writing is not None:
                 await writing
                 writing = None
             if judged_again:
-                put = partial(self._ledger.put_judgements, self._run_id, judged_again)
+                profile, version = self._judging.profile, self._judging.engine_version
+                put = partial(
+                    self._ledger.put_judgements, self._run_id, profile, version, judged_again
+                )
                 writing = asyncio.ensure_future(self._in(self._database, put))
             self._on_progress(self._tally)
         if writing is not None:
@@ -151,7 +156,7 @@ class ArchiveRun:
                 self._on_progress(self._tally)
 
     async def _settle(self, row: Row, effort: Effort) -> None:
-        self._tally.add(row, effort)
+        self._tally.add(row["status"], row["verdict"], effort)
         await self._writer.put(row, effort)
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:

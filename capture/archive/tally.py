@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from capture.ledger.rows import Row
-
 
 class Effort(StrEnum):
     """What it took to have a picture's row."""
@@ -38,13 +36,13 @@ class Tally:
     verdicts: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
 
-    def add(self, row: Row, effort: Effort) -> None:
+    def add(self, status: str, verdict: str | None, effort: Effort) -> None:
         """Count one picture."""
         self.efforts[effort] += 1
-        if row["verdict"] is None:
-            self.failures[row["status"]] += 1
+        if verdict is None:
+            self.failures[status] += 1
         else:
-            self.verdicts[row["verdict"]] += 1
+            self.verdicts[verdict] += 1
 
     @property
     def seen_count(self) -> int:

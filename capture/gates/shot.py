@@ -65,18 +65,20 @@ def judge(measures: StillMeasures, profile: Profile) -> tuple[Reason, ...]:
         *_dynamic_range(measures, profile),
         *_noise(measures.noise_sigma, profile),
     ]
-    return by_gravity(reasons)
+    return _by_gravity(reasons)
 
 
-def by_gravity(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Order reasons of one picture: what asks for a retake first, and by scalar within."""
-    return tuple(sorted(reasons, key=_gravity))
+def gravity_of(code: ReasonCode, leads_to: Verdict) -> int:
+    """Rank a kind of reason, gravest first: a consequence comes after its causes.
+
+    Within a rank the scalar decides.
+    """
+    is_consequence = code is ReasonCode.LOW_DYNAMIC_RANGE
+    return 2 * (leads_to is not Verdict.RETAKE) + is_consequence
 
 
-def _gravity(reason: Reason) -> tuple[bool, bool, int]:
-    """Order reasons: what asks for a retake first, a consequence after its causes."""
-    is_consequence = reason.code is ReasonCode.LOW_DYNAMIC_RANGE
-    return reason.leads_to is not Verdict.RETAKE, is_consequence, reason.scalar
+def _by_gravity(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple(sorted(reasons, key=lambda r: (gravity_of(r.code, r.leads_to), r.scalar)))
 
 
 def _size(measures: StillMeasures, profile: Profile) -> Iterator[Reason]:

@@ -1,7 +1,8 @@
 """Judge many stills at once: columns of measures against the limits of one profile.
 
 What `capture.gates.shot` says of one picture, this says of thousands, in NumPy: only for
-what breaks a limit is anything made in Python. A test holds the two against each other.
+what breaks a limit is anything to be made in Python. A test holds the two against each
+other.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.gates.profile import ExposureLimits, Profile
-from capture.gates.shot import HINTS, MISSING_HINTS, by_gravity
-from capture.gates.verdict import Reason, ReasonCode, Verdict
+from capture.gates.shot import HINTS, MISSING_HINTS
+from capture.gates.verdict import ReasonCode, Verdict
 from capture.measure.blur import MIN_EDGE_COUNT
 from capture.measure.measures import BlurKind
 from capture.measure.status import MissingEvidence
@@ -57,8 +58,63 @@ class MeasureColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class _Broken:
-    """One limit, and the pictures that do not meet it."""
+class BrokenLimit:
+    """One limit, and the pictures that do not meet it.
+
+    Attributes
+    ----------
+    code, measure, limit, leads_to
+        As in `Reason`.
+    hint : str
+        The same, to be filled in with `told`.
+    rows : (M,) int
+        Which pictures, in ascending order.
+    value, told : (M,) float64
+        What was measured of them, and what a person is told.
+    scalar : (M,) int
+        As in `Reason`.
+    """
+
+    code: ReasonCode
+    measure: str
+    limit: float
+    leads_to: Verdict
+    hint: str
+    rows: NDArray[np.intp]
+    value: Numbers
+    told: Numbers
+    scalar: NDArray[np.int64]
+
+
+def broken_limits(columns: MeasureColumns, profile: Profile) -> Iterator[BrokenLimit]:
+    """Yield the limits that any picture breaks, as one picture is held against them.
+
+    Parameters
+    ----------
+    columns : MeasureColumns
+        What was measured of N pictures.
+    profile : Profile
+        What is allowed.
+    """
+    for limit in _limits(columns, profile):
+        rows = np.flatnonzero(limit.is_broken)
+        if rows.size:
+            yield BrokenLimit(
+                limit.code,
+                limit.measure,
+                limit.limit,
+                limit.leads_to,
+                limit.hint,
+                rows,
+                limit.value[rows],
+                limit.told[rows],
+                np.rint(limit.scalar[rows]).astype(np.int64),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One limit, and how all pictures stand to it."""
 
     code: ReasonCode
     measure: str
@@ -67,43 +123,11 @@ class _Broken:
     limit: float
     scalar: Numbers
     hint: str
-    """Filled in with `told`."""
     told: Numbers
     leads_to: Verdict
 
 
-def judge_columns(columns: MeasureColumns, profile: Profile) -> list[tuple[Reason, ...]]:
-    """Return for each picture what `capture.gates.shot.judge` returns for it alone.
-
-    Parameters
-    ----------
-    columns : MeasureColumns
-        What was measured of N pictures.
-    profile : Profile
-        What is allowed.
-
-    Returns
-    -------
-    list of tuple of Reason
-        N of them, each gravest first.
-    """
-    found: list[list[Reason]] = [[] for _ in columns.width_px]
-    for broken in _broken(columns, profile):
-        rows = np.flatnonzero(broken.is_broken)
-        code, measure, limit = broken.code, broken.measure, broken.limit
-        for row, value, scalar, told in zip(
-            rows.tolist(),
-            broken.value[rows].tolist(),
-            np.rint(broken.scalar[rows]).astype(int).tolist(),
-            broken.told[rows].tolist(),
-            strict=True,
-        ):
-            hint = broken.hint.format(told)
-            found[row].append(Reason(code, measure, value, limit, scalar, hint, broken.leads_to))
-    return [by_gravity(reasons) for reasons in found]
-
-
-def _broken(columns: MeasureColumns, profile: Profile) -> Iterator[_Broken]:
+def _limits(columns: MeasureColumns, profile: Profile) -> Iterator[_Limit]:
     """Yield the limits in the order in which one picture is held against them."""
     with np.errstate(invalid="ignore", divide="ignore"):
         yield _size(columns, profile)
@@ -113,10 +137,10 @@ def _broken(columns: MeasureColumns, profile: Profile) -> Iterator[_Broken]:
         yield _noise(columns, profile)
 
 
-def _size(columns: MeasureColumns, profile: Profile) -> _Broken:
+def _size(columns: MeasureColumns, profile: Profile) -> _Limit:
     short_edge_px = np.minimum(columns.width_px, columns.height_px)
     limit = float(profile.size.min_short_edge_px)
-    return _Broken(
+    return _Limit(
         code=ReasonCode.TOO_SMALL,
         measure="short_edge_px",
         is_broken=short_edge_px < limit,
@@ -129,10 +153,10 @@ def _size(columns: MeasureColumns, profile: Profile) -> _Broken:
     )
 
 
-def _blur(columns: MeasureColumns, profile: Profile) -> Iterator[_Broken]:
+def _blur(columns: MeasureColumns, profile: Profile) -> Iterator[_Limit]:
     missing = columns.blur_missing
     for evidence, hint in MISSING_HINTS.items():
-        yield _Broken(
+        yield _Limit(
             code=ReasonCode(evidence.value),
             measure="blur.edge_count",
             is_broken=_is(missing, evidence.value),
@@ -154,7 +178,7 @@ def _blur(columns: MeasureColumns, profile: Profile) -> Iterator[_Broken]:
         (ReasonCode.MOTION_BLUR, moved, columns.motion_extent_px),
         (ReasonCode.DEFOCUS_BLUR, ~moved, columns.blur_px),
     ):
-        yield _Broken(
+        yield _Limit(
             code=code,
             measure="blur.probability",
             is_broken=is_blurred & is_kind,
@@ -167,7 +191,7 @@ def _blur(columns: MeasureColumns, profile: Profile) -> Iterator[_Broken]:
         )
 
 
-def _exposure(columns: MeasureColumns, limits: ExposureLimits) -> Iterator[_Broken]:
+def _exposure(columns: MeasureColumns, limits: ExposureLimits) -> Iterator[_Limit]:
     offset_ev = columns.exposure_offset_ev
     for code, is_broken, limit, off in (
         (
@@ -183,7 +207,7 @@ def _exposure(columns: MeasureColumns, limits: ExposureLimits) -> Iterator[_Brok
             offset_ev,
         ),
     ):
-        yield _Broken(
+        yield _Limit(
             code=code,
             measure="exposure.offset_ev",
             is_broken=is_broken,
@@ -208,7 +232,7 @@ def _exposure(columns: MeasureColumns, limits: ExposureLimits) -> Iterator[_Brok
             limits.max_clipped_shadow_fraction,
         ),
     ):
-        yield _Broken(
+        yield _Limit(
             code=code,
             measure=f"exposure.clipped_{ends}_fraction",
             is_broken=share > limit,
@@ -221,14 +245,14 @@ def _exposure(columns: MeasureColumns, limits: ExposureLimits) -> Iterator[_Brok
         )
 
 
-def _dynamic_range(columns: MeasureColumns, profile: Profile) -> Iterator[_Broken]:
+def _dynamic_range(columns: MeasureColumns, profile: Profile) -> Iterator[_Limit]:
     stops, limit = columns.dynamic_range_stops, profile.exposure.min_dynamic_range_stops
     is_flat = _is(columns.blur_missing, MissingEvidence.TOO_FEW_EDGES.value)
     for is_kind, leads_to in (
         (is_flat, profile.cannot_assess.leads_to),
         (~is_flat, Verdict.RETAKE),
     ):
-        yield _Broken(
+        yield _Limit(
             code=ReasonCode.LOW_DYNAMIC_RANGE,
             measure="exposure.dynamic_range_stops",
             is_broken=(stops < limit) & is_kind,
@@ -241,9 +265,9 @@ def _dynamic_range(columns: MeasureColumns, profile: Profile) -> Iterator[_Broke
         )
 
 
-def _noise(columns: MeasureColumns, profile: Profile) -> _Broken:
+def _noise(columns: MeasureColumns, profile: Profile) -> _Limit:
     sigma, limit = columns.noise_sigma, profile.noise.max_sigma
-    return _Broken(
+    return _Limit(
         code=ReasonCode.NOISY,
         measure="noise_sigma",
         is_broken=sigma > limit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,7 +62,11 @@ class Reason:
 
 def verdict_of(reasons: Iterable[Reason]) -> Verdict:
     """Derive the verdict: any RETAKE wins, then any CANNOT_ASSESS, else ACCEPT."""
-    outcomes = {reason.leads_to for reason in reasons}
+    return verdict_from([reason.leads_to for reason in reasons])
+
+
+def verdict_from(outcomes: Collection[Verdict]) -> Verdict:
+    """Derive the verdict from what each reason leads to."""
     for verdict in (Verdict.RETAKE, Verdict.CANNOT_ASSESS):
         if verdict in outcomes:
             return verdict

@@ -40,7 +40,7 @@ class WholeArchive:
 def remember(connection: Connection, read: Sequence[WholeArchive]) -> None:
     """Write down archives that were read to their end."""
     rows = [asdict(archive) for archive in sorted(read, key=lambda archive: archive.path)]
-    connection.execute(upsert(archives, "path", connection), rows)
+    connection.execute(upsert(archives, "path", connection.dialect), rows)
 
 
 def is_whole(connection: Connection, path: str, size_bytes: int | None, mtime_ns: int) -> bool:

@@ -6,19 +6,24 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     URL,
+    Column,
     Connection,
     Dialect,
     Engine,
+    Insert,
     Table,
     Update,
+    bindparam,
     create_engine,
     event,
     make_url,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -26,6 +31,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from capture.errors import LedgerError
 
 BUSY_TIMEOUT_S = 60.0
+AMONG_COUNT = 256
+_AMONG_NAMES = tuple(f"among_{n}" for n in range(AMONG_COUNT))
 
 as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Writes what a JSON column holds."""
@@ -109,18 +116,18 @@ def _set_up_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def upsert(table: Table, key: str, connection: Connection) -> Any:
+@lru_cache(maxsize=8)
+def upsert(table: Table, key: str, dialect: Dialect) -> Insert:
     """Return the statement that inserts rows, or replaces those of the same key."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    return statement.on_conflict_do_update(
-        index_elements=[key],
-        set_={column.name: statement.excluded[column.name] for column in table.columns},
-    )
+    inserts: Any = postgresql if dialect.name == "postgresql" else sqlite
+    statement = inserts.insert(table).values({c.name: bindparam(c.name) for c in table.columns})
+    replaced = {column.name: statement.excluded[column.name] for column in table.columns}
+    upserting: Insert = statement.on_conflict_do_update(index_elements=[key], set_=replaced)
+    return upserting
 
 
 def execute_plain(
-    connection: Connection, statement: Update, rows: Sequence[Mapping[str, Any]]
+    connection: Connection, statement: Update | Insert, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Execute a statement for each of many rows, with their values as they are.
 
@@ -129,13 +136,38 @@ def execute_plain(
     """
     compiled = _compiled(statement, connection.dialect)
     names = compiled.positiontup
-    given = rows if names is None else [tuple([row[name] for name in names]) for row in rows]
+    given = rows if names is None else list(map(itemgetter(*names), rows))
     connection.exec_driver_sql(compiled.string, given)
 
 
+def select_among(
+    connection: Connection, columns: Sequence[Column[Any]], key: Column[Any], values: Sequence[str]
+) -> Sequence[Any]:
+    """Return the rows whose key is one of many values; JSON stays as the driver gives it.
+
+    Again as plain SQL: by its own way the library writes the statement anew each time.
+    """
+    found: list[Any] = []
+    for start in range(0, len(values), AMONG_COUNT):
+        some = list(values[start : start + AMONG_COUNT])
+        some += some[-1:] * (AMONG_COUNT - len(some))  # one statement, however many are asked for
+        compiled = _select_among(tuple(columns), key, connection.dialect)
+        given: Any = tuple(some)
+        if compiled.positiontup is None:
+            given = dict(zip(_AMONG_NAMES, some, strict=True))
+        found += connection.exec_driver_sql(compiled.string, given).all()
+    return found
+
+
 @lru_cache(maxsize=8)
-def _compiled(statement: Update, dialect: Dialect) -> Any:
+def _compiled(statement: Update | Insert, dialect: Dialect) -> Any:
     return statement.compile(dialect=dialect)
+
+
+@lru_cache(maxsize=8)
+def _select_among(columns: tuple[Column[Any], ...], key: Column[Any], dialect: Dialect) -> Any:
+    among = [bindparam(name, type_=key.type) for name in _AMONG_NAMES]
+    return select(*columns).where(key.in_(among)).compile(dialect=dialect)
 
 
 @contextmanager

@@ -23,23 +23,17 @@ from sqlalchemy import (
 
 from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
-from capture.ledger import archives, labels
+from capture.ledger import archives, labels, standing
 from capture.ledger.archives import WholeArchive
 from capture.ledger.database import as_json, connect, execute_plain, named_errors, upsert
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
-from capture.ledger.rejudging import STANDING_COLUMNS
+from capture.ledger.rejudging import STANDING_COLUMNS, Judgement
 from capture.ledger.rows import Row
 from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, profiles, runs
-from capture.ledger.statements import (
-    AT_PATHS,
-    JUDGE,
-    SAME_BYTES,
-    STANDING_AT_PATHS,
-    STANDING_OF_SIZES,
-)
+from capture.ledger.statements import AT_PATHS, SAME_BYTES
 
 
 class Ledger:
@@ -121,29 +115,35 @@ class Ledger:
             if rows:
                 # By path, so that two machines lock rows in one order and never each other out.
                 ordered = sorted(rows, key=itemgetter("path"))
-                stamped = [row | {"run_id": run_id} for row in ordered]
-                connection.execute(upsert(assessments, "path", connection), stamped)
+                statement = upsert(assessments, "path", connection.dialect)
+                execute_plain(connection, statement, [_plain(row, run_id) for row in ordered])
             count(connection, run_id, scored_count=scored_count, reused_count=reused_count)
 
-    def put_judgements(self, run_id: int, rows: Sequence[Row]) -> None:
+    def put_judgements(
+        self,
+        run_id: int,
+        profile: Profile,
+        engine_version: str,
+        judgements: Sequence[Judgement],
+    ) -> None:
         """Replace what a profile decides of rows that are there, in one transaction.
+
+        Labels stay where a picture is accepted.
 
         Parameters
         ----------
         run_id : int
             The run that judged them again.
-        rows : sequence of Row
-            Rows whose measures are as in the ledger, each path once; of their columns only
-            those that a profile decides are asked for. Labels stay where a picture is
-            accepted.
+        profile : Profile
+            By what.
+        engine_version : str
+            By which version of this package.
+        judgements : sequence of Judgement
+            Of rows whose measures are as in the ledger, each path once.
         """
         with self._write() as connection:
-            judgements = [
-                row | {"run_id": run_id, "at_path": row["path"], "reasons": as_json(row["reasons"])}
-                for row in sorted(rows, key=itemgetter("path"))
-            ]
-            execute_plain(connection, JUDGE, judgements)
-            count(connection, run_id, scored_count=0, reused_count=len(rows))
+            standing.judge(connection, run_id, profile, engine_version, judgements)
+            count(connection, run_id, scored_count=0, reused_count=len(judgements))
 
     def forget(self, paths: Sequence[str]) -> None:
         """Take out rows of what could not be read and turned out to be no picture."""
@@ -180,21 +180,12 @@ class Ledger:
     def standing_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
         with self._read() as connection:
-            found = connection.execute(STANDING_AT_PATHS, {"paths": paths}).all()
-            return {values[0]: dict(zip(STANDING_COLUMNS, values, strict=True)) for values in found}
+            return standing.at_paths(connection, paths)
 
     def standing_of_sizes(self, sizes: Collection[int], limit: int) -> list[Row]:
-        """Return how pictures of any of those lengths stand, no more than `limit` of them.
-
-        Returns
-        -------
-        list of Row
-            ``sha256`` and `STANDING_COLUMNS`, in no order.
-        """
-        names = ("sha256", *STANDING_COLUMNS)
+        """Return ``sha256`` and `STANDING_COLUMNS` of at most `limit` rows of those lengths."""
         with self._read() as connection:
-            found = connection.execute(STANDING_OF_SIZES, {"sizes": list(sizes), "limit": limit})
-            return [dict(zip(names, values, strict=True)) for values in found.all()]
+            return standing.of_sizes(connection, sizes, limit)
 
     def rows_with_sha256(self, sha256: str) -> list[Row]:
         """Return the rows of the same bytes, wherever they lie, sorted by path."""
@@ -326,6 +317,16 @@ def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
             with engine.execution_options(writes=True).begin() as connection:
                 migrate(connection)
     return Ledger(engine)
+
+
+def _plain(row: Row, run_id: int) -> Row:
+    """Return a row as the database takes it."""
+    labelled = row["labels"]
+    return row | {
+        "run_id": run_id,
+        "reasons": as_json(row["reasons"]),
+        "labels": None if labelled is None else as_json(labelled),
+    }
 
 
 def _as_rows(found: CursorResult[*tuple[Any, ...]]) -> Iterator[Row]:

@@ -80,4 +80,4 @@ def _remember(connection: Connection, profile: Profile) -> None:
         "name": sections.pop("name"),
         "limits": sections,
     }
-    connection.execute(upsert(profiles, "sha256", connection), [row])
+    connection.execute(upsert(profiles, "sha256", connection.dialect), [row])

@@ -7,19 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, case, literal_column, select, update
 
 from capture.gates.verdict import Verdict
-from capture.ledger.rejudging import STANDING_COLUMNS
 from capture.ledger.rows import JUDGED_COLUMNS, LABEL_COLUMNS
 from capture.ledger.schema import assessments
 
-_IS_AT_PATHS = assessments.c.path.in_(bindparam("paths", expanding=True))
-AT_PATHS = select(assessments).where(_IS_AT_PATHS)
-STANDING_AT_PATHS = select(*(assessments.c[name] for name in STANDING_COLUMNS)).where(_IS_AT_PATHS)
-STANDING_OF_SIZES = (
-    select(*(assessments.c[name] for name in ("sha256", *STANDING_COLUMNS)))
-    .where(assessments.c.size_bytes.in_(bindparam("sizes", expanding=True)))
-    .where(assessments.c.sha256.is_not(None))
-    .limit(bindparam("limit"))
-)
+AT_PATHS = select(assessments).where(assessments.c.path.in_(bindparam("paths", expanding=True)))
 SAME_BYTES = (
     select(assessments)
     .where(assessments.c.sha256 == bindparam("sha256"))

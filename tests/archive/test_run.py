@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tarfile
@@ -259,22 +260,34 @@ def test_labels_stand_only_of_the_model_that_is_asked() -> None:
 
 
 async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: Path) -> None:
-    """Killed twice: poison. Past its time: timeout. Raised: internal. The others are judged."""
+    """Killed twice: poison. Raised: internal. The others are judged."""
     (folder / "kills.jpg").write_bytes(KILLS)
-    (folder / "hangs.jpg").write_bytes(HANGS)
     (folder / "raises.jpg").write_bytes(RAISES)
-    pool = LanePool(build_hostile_worker, worker_count=2, job_timeout_s=1)
+    pool = LanePool(build_hostile_worker, worker_count=2, job_timeout_s=30)
     async with LocalEngine(pool) as engine:
         await score(ledger, engine, folder)
         rows = rows_of(ledger)
+        assert pool.statistics.death_count == 2
         assert rows["kills.jpg"]["status"] == "poison"
-        assert rows["hangs.jpg"]["status"] == "timeout"
+        assert rows["kills.jpg"]["sha256"] == hashlib.sha256(KILLS).hexdigest()
         assert rows["raises.jpg"]["status"] == "internal"
         assert "ZeroDivisionError" in rows["raises.jpg"]["error"]
         assert [rows[f"{n}.jpg"]["status"] for n in (1, 2, 3)] == ["ok"] * 3
-        assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 9}
+        assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 8}
         again = await score(ledger, engine, folder, retry_failed=True)
-        assert again.efforts == {Effort.UNCHANGED: 6, Effort.SCORED: 3}
+        assert again.efforts == {Effort.UNCHANGED: 6, Effort.SCORED: 2}
+
+
+async def test_a_picture_that_hangs_its_worker_is_a_row(ledger: Ledger, tmp_path: Path) -> None:
+    """Past its time, and past it again when its bytes were sent: timeout."""
+    folder = tmp_path / "hanging"
+    folder.mkdir()
+    (folder / "hangs.jpg").write_bytes(HANGS)
+    pool = LanePool(build_hostile_worker, worker_count=1, job_timeout_s=0.5)
+    async with LocalEngine(pool) as engine:
+        await score(ledger, engine, folder)
+        assert rows_of(ledger)["hangs.jpg"]["status"] == "timeout"
+        assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 1}
 
 
 async def test_workers_that_find_no_file_are_sent_its_bytes(

@@ -12,8 +12,9 @@ import pytest
 
 from capture.gates.profile import CannotAssessPolicy, Profile, load_profile
 from capture.gates.verdict import ReasonCode, Verdict
+from capture.ledger.database import as_json
 from capture.ledger.ledger import open_ledger
-from capture.ledger.rejudging import judgements_of
+from capture.ledger.rejudging import Judgement, judgements_of
 from capture.ledger.rows import judged_again
 from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
 from capture.measure.status import MissingEvidence
@@ -75,9 +76,12 @@ def test_rows_together_and_alone_are_judged_alike(profile: Profile, leads_to: Ve
     rng = np.random.default_rng(11)
     rows = [judged(f"/{n}", anything(rng, limits)) for n in range(COUNT)]
     alone = [judged_again(row, limits, "2.0") for row in rows]
-    together = judgements_of(rows, limits, "2.0")
-    assert together == alone
-    codes = Counter(code for row in together for code in row["reason_codes"].split(","))
+    together = judgements_of(rows, limits)
+    assert together == [
+        Judgement(row["path"], row["verdict"], row["reason_codes"], as_json(row["reasons"]))
+        for row in alone
+    ]
+    codes = Counter(code for row in together for code in row.reason_codes.split(","))
     assert set(codes) == {"", *(code.value for code in ReasonCode)}
 
 
@@ -92,7 +96,7 @@ def test_a_ledger_judged_together_reads_as_one_judged_row_by_row(tmp_path: Path)
         ledger.put(run_id, rows)
         again_id = ledger.begin_run(["/"], strict, "2.0", classify=False)
         standing = list(ledger.standing_at([row["path"] for row in rows]).values())
-        ledger.put_judgements(again_id, judgements_of(standing, strict, "2.0"))
+        ledger.put_judgements(again_id, strict, "2.0", judgements_of(standing, strict))
         stored = list(ledger.rows())
     assert stored == [judged_again(row, strict, "2.0") | {"run_id": again_id} for row in rows]
     labelled = [row for row in stored if row["labels"] is not None]
@@ -101,4 +105,4 @@ def test_a_ledger_judged_together_reads_as_one_judged_row_by_row(tmp_path: Path)
 
 def test_no_rows_are_no_judgements() -> None:
     """Nothing to judge gives nothing."""
-    assert judgements_of([], PROFILES[0], "1.0") == []
+    assert judgements_of([], PROFILES[0]) == []
