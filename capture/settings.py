@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     memory_limit_mb: int = Field(
         4096, ge=512, description="memory of its own that a worker may use, in MiB"
     )
+    worker_niceness: int = Field(
+        10, ge=0, le=19, description="how far workers yield to whatever else runs here"
+    )
     quarantine_folder: Path | None = Field(
         None, description="where the server keeps pictures that ended two workers; empty: nowhere"
     )

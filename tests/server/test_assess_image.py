@@ -144,15 +144,15 @@ async def test_profiles_that_ship_can_be_named(
 async def test_under_overload_calls_are_answered_in_time_or_refused_at_once(
     stub: SmartCaptureAsyncStub, good: bytes
 ) -> None:
-    """A hundred calls at once with a short deadline: some answers, the rest with a pushback."""
-    calls = [stub.AssessImage(request(good), timeout=1.0) for _ in range(100)]
+    """Many calls at once with a short deadline: some answers, the rest with a pushback."""
+    calls = [stub.AssessImage(request(good), timeout=3.0) for _ in range(300)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     answered = [r for r in results if isinstance(r, smart_capture_pb2.AssessImageResponse)]
     errors = [r for r in results if isinstance(r, grpc.aio.AioRpcError)]
     refusals = [e for e in errors if e.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
     assert answered
     assert refusals
-    assert len(answered) + len(errors) == 100
+    assert len(answered) + len(errors) == 300
     for refusal in refusals:
         metadata = dict(refusal.trailing_metadata() or ())
         assert int(metadata["grpc-retry-pushback-ms"]) >= 20
