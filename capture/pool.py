@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from capture.worker import Answer, Job, Unjudged, Worker, WorkerConfig, build_worker
-from capture.worker_trace import TracedJob
-from inference.errors import JobTimeoutError, PoisonJobError
+from capture.worker import Worker, WorkerConfig, build_worker
 from inference.lanes import LanePool
 from inference.registry import Registry
 
@@ -63,11 +61,30 @@ def worker_pool(
     worker_count : int, optional
         Instead of the one in `settings`.
     """
+    factory = worker_factory(settings, classify=classify, model=model)
+    return pool_of(settings, factory, worker_count=worker_count)
+
+
+def pool_of(
+    settings: Settings, factory: Callable[[], Any], *, worker_count: int | None = None
+) -> LanePool:
+    """Return a pool of workers with the limits of the settings, not started yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        Limits of a worker.
+    factory : callable
+        Builds the handler of a worker process.
+    worker_count : int, optional
+        Instead of the one in `settings`.
+    """
     return LanePool(
-        worker_factory(settings, classify=classify, model=model),
+        factory,
         worker_count=worker_count or settings.worker_count,
         job_timeout_s=settings.job_timeout_s,
         memory_limit_bytes=settings.memory_limit_mb << 20,
+        nice=settings.worker_niceness,
     )
 
 
@@ -82,11 +99,3 @@ class JobRunner(Protocol):
     async def run(self, job: Any) -> Any:
         """Run one job in a worker and return its answer."""
         ...
-
-
-async def answer_of(pool: JobRunner, job: Job | TracedJob) -> Answer:
-    """Run a job to its answer; a job that ends its workers is an answer too."""
-    try:
-        return cast(Answer, await pool.run(job))
-    except (JobTimeoutError, PoisonJobError) as error:
-        return Unjudged(error.code, str(error))

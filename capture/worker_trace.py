@@ -84,7 +84,7 @@ class TracedJob:
 class TracedAnswer:
     """The answer to a traced job."""
 
-    answer: Answer
+    answer: object
     trace: WorkerTrace
 
 

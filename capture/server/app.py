@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from capture.errors import ConfigurationError
-from capture.pool import active_model, worker_pool
+from capture.pool import active_model, pool_of
 from capture.server.access import TokenGuard
 from capture.server.address import bracketed, is_loopback
 from capture.server.admin import ADMIN_SERVICE_NAME, ModelAdminService, add_admin_to
@@ -32,6 +32,7 @@ from capture.server.resume import SessionShelf, open_session_file
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
 from capture.server.tls import CertificateFiles
 from capture.server.tokens import TokenFile
+from capture.server.writing import writing_factory
 from inference.memory import give_memory_back_when_idle
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Server:
         self.metrics = Metrics()
         # Named, so that a worker that is replaced serves the same as the others.
         self._model = active_model(settings)
-        self.pool: LanePool = worker_pool(settings, classify=settings.classify, model=self._model)
+        factory = writing_factory(settings, classify=settings.classify, model=self._model)
+        self.pool: LanePool = pool_of(settings, factory)
         self.drain = Drain()
         self._readiness = Readiness(SERVICE_NAME, self.pool)
         self._shelf: SessionShelf | None = None
@@ -114,6 +116,7 @@ class Server:
         self._shelf = SessionShelf(open_session_file(settings))
         try:
             await self.pool.start()
+            self._shelf.start()
             await self._listen(profiles, self._shelf, credentials, tokens)
         except BaseException:
             await self.pool.close()

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 
 import structlog
 
-from capture.assessment import Assessment
 from capture.errors import ProfileError
 from capture.gates.profile import SHIPPED, Profile, load_profile
 from capture.images import EncodedImage
@@ -15,7 +14,7 @@ from capture.server.calls import Call
 from capture.server.dispatch import Dispatcher, Order
 from capture.server.status import Refusal, refusal_of
 from capture.v1 import assessment_pb2, image_pb2, smart_capture_pb2
-from capture.wire.assessments import assessment_to_wire
+from capture.wire.enums import VERDICTS
 from capture.wire.images import image_from_wire
 from capture.worker import StillJob, Unjudged
 
@@ -121,14 +120,15 @@ class StillDesk:
             )
         except Exception as error:
             return call.refuse(error)
-        if isinstance(served.answer, Assessment):
+        if isinstance(served.answer, assessment_pb2.Assessment):
             _LOG.debug(
                 "judged",
-                verdict=served.answer.verdict,
+                verdict=VERDICTS.require(served.answer.verdict),
                 queue_ms=round(1e3 * served.queue_s, 3),
                 service_ms=round(1e3 * served.service_s, 3),
             )
-            return assessment_to_wire(served.answer, queue_ms=1e3 * served.queue_s)
+            served.answer.times.queue_ms = 1e3 * served.queue_s
+            return served.answer
         if isinstance(served.answer, Unjudged):
             return call.count(refusal_of(served.answer))
         return call.refuse(TypeError(f"a still was answered with {type(served.answer).__name__}"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from capture.errors import OverloadCause
-from capture.pool import JobRunner, answer_of
+from capture.pool import JobRunner
 from capture.server.admission import (
     AdmissionLimits,
     JobKind,
@@ -24,7 +24,8 @@ from capture.server.admission import (
 )
 from capture.server.fair_queue import FairQueue
 from capture.server.metrics import Metrics
-from capture.worker import Answer, Job
+from capture.server.writing import ServedAnswer, served_by
+from capture.worker import Job
 from capture.worker_trace import TracedJob
 
 
@@ -64,13 +65,13 @@ class Served:
 
     Attributes
     ----------
-    answer : Answer
+    answer : ServedAnswer
         Of the worker.
     queue_s, service_s : float
         Time until a worker took the job, and from then to its answer, in seconds.
     """
 
-    answer: Answer
+    answer: ServedAnswer
     queue_s: float
     service_s: float
 
@@ -251,7 +252,7 @@ class Dispatcher:
 
     async def _run(self, ticket: _Ticket, job: Job | TracedJob) -> None:
         try:
-            answer = await answer_of(self._pool, job)
+            answer = await served_by(self._pool, job)
         except Exception as error:
             ticket.fail(error)
             return

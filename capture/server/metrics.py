@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from capture import __version__
-from capture.assessment import Assessment, MeasuredPreview
+from capture.assessment import MeasuredPreview
 from capture.errors import OverloadCause
 from capture.server.admission import JobKind
 from capture.server.pool_metrics import PoolCollector, Queue
-from capture.worker import Answer, Unjudged
+from capture.v1 import assessment_pb2
+from capture.wire.enums import VERDICTS
+from capture.worker import Unjudged
 
 if TYPE_CHECKING:
+    from capture.server.writing import ServedAnswer
     from inference.lanes import LanePool
 
 _BUCKETS_S = (
@@ -145,7 +148,12 @@ class Metrics:
         self._sessions.dec()
 
     def served(
-        self, kind: JobKind, answer: Answer, queue_s: float, service_s: float, predicted_s: float
+        self,
+        kind: JobKind,
+        answer: ServedAnswer,
+        queue_s: float,
+        service_s: float,
+        predicted_s: float,
     ) -> None:
         """Count an answered job with its times, in seconds."""
         verdict, code = _verdict_and_outcome(answer)
@@ -159,12 +167,14 @@ class Metrics:
         stages["total"].observe(queue_s + service_s)
         self._predicted[kind].inc(predicted_s)
         self._ratios[kind].observe(service_s / predicted_s)
-        if isinstance(answer, Assessment):
-            stages["decode"].observe(answer.times.decode_ms / 1e3)
-            stages["measure"].observe(answer.times.measure_ms / 1e3)
-            if answer.prediction is not None:
-                stages["classify"].observe(answer.times.classify_ms / 1e3)
-                self._tiers.labels(answer.prediction.model, answer.prediction.tier).inc()
+        if isinstance(answer, assessment_pb2.Assessment):
+            times = answer.times
+            stages["decode"].observe(times.decode_ms / 1e3)
+            stages["measure"].observe(times.measure_ms / 1e3)
+            if answer.HasField("classification"):
+                stages["classify"].observe(times.classify_ms / 1e3)
+                said_by = answer.classification
+                self._tiers.labels(said_by.model, said_by.tier).inc()
         elif isinstance(answer, MeasuredPreview):
             stages["decode"].observe(answer.decode_ms / 1e3)
             stages["measure"].observe(answer.measure_ms / 1e3)
@@ -184,7 +194,8 @@ class Metrics:
         return self._series[key]
 
 
-def _verdict_and_outcome(answer: Answer) -> tuple[str, str]:
-    if isinstance(answer, Assessment):
-        return answer.verdict.value, answer.verdict.value
+def _verdict_and_outcome(answer: ServedAnswer) -> tuple[str, str]:
+    if isinstance(answer, assessment_pb2.Assessment):
+        verdict = VERDICTS.require(answer.verdict).value
+        return verdict, verdict
     return (UNJUDGED, answer.code) if isinstance(answer, Unjudged) else (MEASURED, MEASURED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from capture.pool import worker_factory
+from capture.server.writing import writing_factory
 from inference.errors import (
     ModelError,
     ModelRefusedError,
@@ -133,7 +133,7 @@ class ModelSwitch:
 
     async def _switch(self, model_id: str, write_down: Callable[[], object]) -> Switched:
         previous = self._require_served()
-        factory = worker_factory(self._settings, classify=True, model=model_id)
+        factory = writing_factory(self._settings, classify=True, model=model_id)
         with self._registry.undone_on_failure():
             try:
                 write_down()  # no thread: it would go on writing when this is cancelled

@@ -38,14 +38,16 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from capture import __version__
-from capture.assessment import Assessment
 from capture.pool import JobRunner
 from capture.server.admission import AdmissionLimits, JobKind
 from capture.server.calls import Context
 from capture.server.dispatch import Dispatcher, Order, Served
 from capture.server.log import request_id, trace_id
 from capture.server.metrics import Metrics
-from capture.worker import Answer, Job, Unjudged
+from capture.server.writing import ServedAnswer
+from capture.v1 import assessment_pb2
+from capture.wire.enums import VERDICTS
+from capture.worker import Job, Unjudged
 from capture.worker_trace import TracedAnswer, TracedJob, WorkerTrace
 
 _TRACED_PACKAGE = "/capture.v1."
@@ -218,9 +220,9 @@ class _TracingPool:
         """Workers there should be."""
         return self._pool.worker_count
 
-    async def run(self, job: Job | TracedJob) -> Answer:
+    async def run(self, job: Job | TracedJob) -> object:
         """Run one job in a worker and return its answer."""
-        answer: Answer | TracedAnswer = await self._pool.run(job)
+        answer: object = await self._pool.run(job)
         if not isinstance(answer, TracedAnswer):
             return answer
         self._tell(answer.trace)
@@ -250,8 +252,8 @@ def _traceparent_of(span: Span) -> str:
     return carrier["traceparent"]
 
 
-def _describe(span: Span, answer: Answer) -> None:
-    if isinstance(answer, Assessment):
-        span.set_attribute("smart_capture.verdict", answer.verdict)
+def _describe(span: Span, answer: ServedAnswer) -> None:
+    if isinstance(answer, assessment_pb2.Assessment):
+        span.set_attribute("smart_capture.verdict", VERDICTS.require(answer.verdict))
     elif isinstance(answer, Unjudged):
         span.set_status(Status(StatusCode.ERROR, answer.code))
