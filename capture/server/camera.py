@@ -24,9 +24,10 @@ from capture.server.admission import JobKind
 from capture.server.calls import Call, Drain, next_within
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher, Order
+from capture.server.outbox import Outbox
 from capture.server.resume import OpenSession, SessionShelf
 from capture.server.status import Refusal, refusal_of
-from capture.session import DEFAULT_EXPOSURE_TIME_S, Session, SessionConfig
+from capture.session import DEFAULT_EXPOSURE_TIME_S, SessionConfig
 from capture.v1 import session_pb2, smart_capture_pb2
 from capture.wire.enums import VERDICTS
 from capture.wire.images import image_from_wire
@@ -40,7 +41,6 @@ from capture.worker import PreviewJob, Unjudged
 
 MAX_PREVIEW_PIXELS = 16_000_000
 FIRST_MESSAGE_TIMEOUT_S = 10.0
-_MAX_UNSENT = 64
 _MAX_WAITING_STILLS = 2
 _LINGER_S = 0.5
 """Time after the drain notice in which stills that are on their way are still taken."""
@@ -86,7 +86,7 @@ class CameraStream:
         self._shelf = shelf
         self._drain = drain
         self._idle_timeout_s = idle_timeout_s
-        self._outbox: asyncio.Queue[session_pb2.CaptureResponse | None] = asyncio.Queue(_MAX_UNSENT)
+        self._outbox = Outbox(call.context)
         self._stills: asyncio.Queue[session_pb2.Still | None] = asyncio.Queue(_MAX_WAITING_STILLS)
         self._newest: session_pb2.Preview | None = None
         self._measured: session_pb2.Preview | None = None
@@ -124,17 +124,17 @@ class CameraStream:
         config = config_from_wire(first.config)
         profile = self._profiles.find(config.profile)
         opened = self._shelf.open(config, profile, caller_name(), self._give_up)
-        self._session = opened.session
+        self._opened = opened
         metrics = self._call.metrics
         metrics.session_opened()
         _LOG.info("session opened", resumed=opened.is_resumed, profile=profile.name)
         try:
-            await self._put(started=_started(opened, config, profile))
-            await self._serve(requests, opened)
+            await self._outbox.put(started=_started(opened, config, profile))
+            await self._serve(requests)
         except ExceptionGroup as failures:  # the first task to fail has ended the others
             raise failures.exceptions[0] from None
         finally:
-            self._shelf.close(opened, self._session)
+            self._shelf.close(opened)
             metrics.session_closed()
             _LOG.info("session closed")
         if self._ended_by is not None:
@@ -142,20 +142,18 @@ class CameraStream:
         if self._is_taken_over:
             raise SessionError("the session goes on in another stream")
 
-    async def _serve(
-        self, requests: AsyncIterator[session_pb2.CaptureRequest], opened: OpenSession
-    ) -> None:
+    async def _serve(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
         async with asyncio.TaskGroup() as group:
-            writer = group.create_task(self._write())
+            writer = group.create_task(self._outbox.send())
             previews = group.create_task(self._measure_previews())
             stills = group.create_task(self._judge_stills())
             self._reader = group.create_task(self._read(requests))
 
             def come_to_an_end() -> None:
                 # Before the client knows: it may be with the next server before we are done.
-                self._shelf.write(opened, self._session)
+                self._shelf.write(self._opened)
                 notice = session_pb2.DrainNotice(grace_ms=round(1e3 * self._drain.left_s))
-                group.create_task(self._put(drain=notice))
+                group.create_task(self._outbox.put(drain=notice))
                 linger_s = min(_LINGER_S, self._drain.left_s / 2)
                 asyncio.get_running_loop().call_later(linger_s, self._stop_reading)
 
@@ -165,7 +163,7 @@ class CameraStream:
                 self._has_news.set()
                 await self._stills.put(None)
                 await asyncio.wait([previews, stills])
-                await self._outbox.put(None)
+                await self._outbox.close()
                 await writer
 
     # ---- in
@@ -189,11 +187,10 @@ class CameraStream:
         if self._is_waiting_for_request and self._reader is not None:
             self._reader.cancel()
 
-    def _give_up(self) -> Session:
+    def _give_up(self) -> None:
         """End this stream, because another goes on with its session."""
         self._is_taken_over = True
         self._stop_reading()
-        return self._session
 
     async def _take(self, request: session_pb2.CaptureRequest) -> None:
         match request.WhichOneof("message"):
@@ -204,15 +201,15 @@ class CameraStream:
             case "motion":
                 samples = map(sample_from_wire, request.motion.samples)
                 try:
-                    self._session = self._session.with_motion_samples(samples)
+                    self._opened.session = self._opened.session.with_motion_samples(samples)
                 except SessionError as error:
-                    await self._answer_error(0, self._call.refuse(error))
+                    await self._outbox.put_refusal(0, self._call.refuse(error))
             case "config":
                 twice = SessionError("a session is configured once, by its first message")
-                await self._answer_error(0, self._call.refuse(twice))
+                await self._outbox.put_refusal(0, self._call.refuse(twice))
             case None:
                 unknown = SessionError("the message is empty, or newer than this server")
-                await self._answer_error(0, self._call.refuse(unknown))
+                await self._outbox.put_refusal(0, self._call.refuse(unknown))
 
     async def _offer(self, preview: session_pb2.Preview) -> None:
         """Put a preview in place of the one that still waits."""
@@ -220,7 +217,7 @@ class CameraStream:
         self._has_news.set()
         if passed_over is not None:
             self._call.metrics.skipped()
-            await self._put(skipped=session_pb2.PreviewSkipped(preview_id=passed_over.id))
+            await self._outbox.put(skipped=session_pb2.PreviewSkipped(preview_id=passed_over.id))
 
     # ---- judged
 
@@ -243,8 +240,8 @@ class CameraStream:
             taken.append(preview)
             return PreviewJob(
                 image=image_from_wire(preview.image),
-                previous=self._session.previous_plane,
-                max_pixels=min(MAX_PREVIEW_PIXELS, self._session.profile.size.max_pixels),
+                previous=self._opened.session.previous_plane,
+                max_pixels=min(MAX_PREVIEW_PIXELS, self._opened.session.profile.size.max_pixels),
             )
 
         order = Order(
@@ -257,7 +254,7 @@ class CameraStream:
         try:
             answer = (await self._dispatcher.run(order)).answer
             if isinstance(answer, MeasuredPreview):
-                await self._put(stability=self._fold(taken[0], answer))
+                await self._outbox.put(stability=self._fold(taken[0], answer))
                 return
             if not isinstance(answer, Unjudged):
                 raise TypeError(f"a preview was answered with {type(answer).__name__}")
@@ -267,20 +264,20 @@ class CameraStream:
         if not taken:  # refused before a worker was free
             taken.append(self._newest or waiting)
             self._newest = None
-        await self._answer_error(taken[0].id, refusal)
+        await self._outbox.put_refusal(taken[0].id, refusal)
 
     def _fold(
         self, preview: session_pb2.Preview, measured: MeasuredPreview
     ) -> session_pb2.StabilityUpdate:
-        started_s = time.perf_counter()
+        started_s, opened = time.perf_counter(), self._opened
         frame = frame_from_wire(preview)
-        self._session, stability = self._session.observe_preview(frame, measured.measures)
+        opened.session, stability = opened.session.observe_preview(frame, measured.measures)
         guidance = stability_to_wire(stability)
         self._call.metrics.folded(time.perf_counter() - started_s)
         return guidance
 
     async def _judge_stills(self) -> None:
-        config = self._session.config
+        config = self._opened.session.config
         options = smart_capture_pb2.AssessmentOptions(
             profile=config.profile,
             skip_classification=config.skip_classification,
@@ -297,43 +294,10 @@ class CameraStream:
             else:
                 result.assessment.CopyFrom(judged)
                 verdict = VERDICTS.require(judged.verdict)
-            self._session, outcome = self._session.observe_still(verdict)
+            self._opened.session, outcome = self._opened.session.observe_still(verdict)
             result.taken_anyway = outcome.taken_anyway
             result.retake_count = outcome.retake_count
-            await self._put(still=result)
-
-    # ---- out
-
-    async def _answer_error(self, preview_id: int, refusal: Refusal) -> None:
-        await self._put(
-            error=session_pb2.InputError(preview_id=preview_id, error=refusal.to_wire())
-        )
-
-    async def _put(
-        self,
-        *,
-        started: session_pb2.SessionStarted | None = None,
-        stability: session_pb2.StabilityUpdate | None = None,
-        skipped: session_pb2.PreviewSkipped | None = None,
-        still: session_pb2.StillResult | None = None,
-        error: session_pb2.InputError | None = None,
-        drain: session_pb2.DrainNotice | None = None,
-    ) -> None:
-        """Put one answer into the outbox, when there is room."""
-        await self._outbox.put(
-            session_pb2.CaptureResponse(
-                started=started,
-                stability=stability,
-                skipped=skipped,
-                still=still,
-                error=error,
-                drain=drain,
-            )
-        )
-
-    async def _write(self) -> None:
-        while (response := await self._outbox.get()) is not None:
-            await self._call.context.write(response)
+            await self._outbox.put(still=result)
 
 
 def _started(

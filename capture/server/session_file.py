@@ -47,7 +47,7 @@ def default_session_file() -> Path | None:
 
 
 class SessionFile:
-    """States by key, for a while, in a bounded number.
+    """States by key, for a while, in a bounded number. For one thread at a time.
 
     Parameters
     ----------
@@ -74,7 +74,9 @@ class SessionFile:
         max_count: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._kept_s = kept_s
+        self._path = path
+        self.kept_s = kept_s
+        """For how long, in seconds."""
         self._max_count = max_count
         self._clock = clock
         try:
@@ -83,6 +85,11 @@ class SessionFile:
             self._database = _opened(":memory:" if path is None else str(path))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"{path} cannot keep sessions: {error}") from error
+
+    @property
+    def outlives_process(self) -> bool:
+        """Whether another process can read it."""
+        return self._path is not None
 
     def __len__(self) -> int:
         (count,) = self._database.execute("SELECT count(*) FROM session").fetchone()
@@ -102,7 +109,7 @@ class SessionFile:
         """
         if len(state) > MAX_STATE_BYTES:
             return
-        until_s = self._clock() + self._kept_s
+        until_s = self._clock() + self.kept_s
         with self._telling("kept"):
             if is_known:
                 self._database.execute(
@@ -113,6 +120,13 @@ class SessionFile:
                     "INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (key, until_s, state)
                 )
             self.forget_old()
+
+    def prolong(self, key: bytes) -> None:
+        """Keep a state for as long as if it were put now."""
+        with self._telling("kept"):
+            self._database.execute(
+                "UPDATE session SET until_s = ? WHERE key = ?", (self._clock() + self.kept_s, key)
+            )
 
     def take(self, key: bytes) -> bytes | None:
         """Return a state and keep it no longer; None when there is none, or no longer."""
@@ -129,7 +143,7 @@ class SessionFile:
         now_s = self._clock()
         # What ends too late was written under a clock that has been set back since.
         self._database.execute(
-            "DELETE FROM session WHERE until_s <= ? OR until_s > ?", (now_s, now_s + self._kept_s)
+            "DELETE FROM session WHERE until_s <= ? OR until_s > ?", (now_s, now_s + self.kept_s)
         )
         self._database.execute(
             "DELETE FROM session WHERE key IN"
@@ -164,7 +178,9 @@ def _require_private(path: Path) -> None:
 
 def _opened(name: str) -> sqlite3.Connection:
     # In autocommit: each statement is a transaction, and holds its lock no longer.
-    database = sqlite3.connect(name, timeout=_LOCK_WAIT_S, isolation_level=None)
+    database = sqlite3.connect(
+        name, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+    )
     try:
         for statement in _SCHEMA:
             database.execute(statement)

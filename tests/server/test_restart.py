@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -93,6 +94,34 @@ async def test_a_client_that_leaves_at_the_notice_is_not_too_early(burst: list[b
                 await again.finish()
 
 
+async def test_a_session_outlives_a_server_that_is_killed(
+    burst: list[bytes], tmp_path: Path
+) -> None:
+    """The next one reads what the killed one wrote down on the way, and goes on from there."""
+    file = tmp_path / "sessions.db"
+    environment = {"SMART_CAPTURE_SESSION_FILE": str(file)}
+    async with serving(environment=environment) as old, connected(old.port) as channel:
+        camera = Camera(SmartCaptureStub(channel))
+        await camera.open(**CONFIG)
+        await camera.still(1, BLACK)
+        assert (await camera.receive_one("still")).retake_count == 1
+        before = await held(camera, burst, first=1)
+        while f'"preview_id":{before.preview_id},'.encode() not in file.read_bytes():
+            await asyncio.sleep(0.05)
+        old.process.kill()
+        await old.ended()
+    async with (
+        serving(environment=environment) as new,
+        coming_back(new.port, camera.token) as (again, started),
+    ):
+        assert started.resumed
+        await again.preview(13, burst[FIRST_STEADY + 11])
+        after = await again.receive_one("stability")
+        assert after.calm_ms > before.calm_ms
+        assert after.retake_count == 1
+        await again.finish()
+
+
 async def test_all_sessions_of_the_client_go_on(burst: list[bytes]) -> None:
     """Twenty cameras that film on and shoot: each is resumed once, and no shot is lost."""
     async with serving() as old:
@@ -101,15 +130,16 @@ async def test_all_sessions_of_the_client_go_on(burst: list[bytes]) -> None:
             async with client.session(**CONFIG) as session:
                 frames = cycle(burst[FIRST_STEADY:])
                 resumed: list[bool] = []
-                shot_count = 0
+                shot_count = judged_count = 0
                 while not is_over.is_set() or len(resumed) < 2:
                     session.send_preview(next(frames))
-                    if shot_count % 5 == 0:
+                    if shot_count == judged_count:
                         session.send_still(BLACK)
-                    shot_count += 1
+                        shot_count += 1
                     while (event := await session.next_event(timeout_s=0.1)) is not None:
                         if isinstance(event, SessionStarted):
                             resumed.append(event.resumed)
+                        judged_count += isinstance(event, StillJudged)
                 shot = await session.judge_still(BLACK)
                 assert isinstance(shot, StillJudged)
             return resumed

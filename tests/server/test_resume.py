@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from capture.errors import ConfigurationError
 from capture.gates.profile import load_profile
 from capture.gates.verdict import Verdict
+from capture.server import resume
 from capture.server.resume import OpenSession, SessionShelf, open_session_file
 from capture.server.session_file import SessionFile
 from capture.session import Session, SessionConfig
@@ -32,13 +35,27 @@ class Clock:
         return self.now_s
 
 
-def give_up() -> Session:
-    return SESSION
-
-
 def opened(shelf: SessionShelf, token: str = "", caller: str = "") -> OpenSession:
     """Open a session, or go on with one."""
-    return shelf.open(replace(CONFIG, resume_token=token), PROFILE, caller, give_up)
+    return shelf.open(replace(CONFIG, resume_token=token), PROFILE, caller, lambda: None)
+
+
+def close(shelf: SessionShelf, place: OpenSession) -> None:
+    """End the stream of a session in which a shot has been refused."""
+    place.session = SESSION
+    shelf.close(place)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what the thread of a shelf does; the limit of the test run ends it otherwise."""
+    while not is_so():
+        time.sleep(0.01)
+
+
+def until_s(path: Path) -> float:
+    """Return until when the one session of a file is kept."""
+    with closing(sqlite3.connect(path, timeout=20)) as database:
+        return float(database.execute("SELECT until_s FROM session").fetchone()[0])
 
 
 @pytest.fixture
@@ -72,10 +89,11 @@ def test_a_new_session_gets_a_token_that_cannot_be_guessed(shelf: SessionShelf) 
 
 def test_a_session_goes_on_within_a_minute(shelf: SessionShelf, clock: Clock) -> None:
     """Its state and its token are the ones it had; its configuration is the new one."""
-    token = opened(shelf).token
+    place = opened(shelf)
+    token, place.session = place.token, SESSION
     assert opened(shelf, token).session.retake_count == 1  # given up by the stream before
     place = opened(shelf, token)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     clock.now_s += KEPT_S - 1
     again = opened(shelf, token)
     assert (again.token, again.is_resumed, again.session.retake_count) == (token, True, 1)
@@ -87,7 +105,7 @@ def test_a_session_is_forgotten_after_a_minute(
 ) -> None:
     """Then the stream is a new session with a new token."""
     place = opened(shelf)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     clock.now_s += KEPT_S + 1
     again = opened(shelf, place.token)
     assert not again.is_resumed
@@ -101,7 +119,7 @@ def test_a_clock_that_is_set_back_keeps_nothing_for_longer(
 ) -> None:
     """What seems to end in an hour is forgotten now."""
     place = opened(shelf)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     clock.now_s -= 3600
     assert not opened(shelf, place.token).is_resumed
     assert len(file) == 0
@@ -119,7 +137,7 @@ def test_a_token_is_worth_nothing_to_another_caller(shelf: SessionShelf) -> None
     """Whoever has seen it, but calls under another name, gets a session of his own."""
     place = opened(shelf, caller="camera")
     assert not opened(shelf, place.token, caller="thief").is_resumed
-    shelf.close(place, SESSION)
+    close(shelf, place)
     assert not opened(shelf, place.token, caller="thief").is_resumed
     assert opened(shelf, place.token, caller="camera").is_resumed
 
@@ -128,17 +146,13 @@ def test_a_session_is_taken_over_while_its_old_stream_is_still_open(
     shelf: SessionShelf, file: SessionFile
 ) -> None:
     """The old stream is told to give up, and what it leaves later is not kept."""
-    ended = []
-
-    def old_stream() -> Session:
-        ended.append(True)
-        return SESSION
-
-    old = shelf.open(CONFIG, PROFILE, "", old_stream)
+    ended: list[bool] = []
+    old = shelf.open(CONFIG, PROFILE, "", lambda: ended.append(True))
+    old.session = SESSION
     new = opened(shelf, old.token)
     assert (new.is_resumed, new.session.retake_count) == (True, 1)
     assert ended
-    shelf.close(old, SESSION)
+    close(shelf, old)
     assert len(file) == 0
 
 
@@ -150,9 +164,10 @@ def test_another_process_goes_on_with_it(
     other = SessionShelf(other_file)
     place = opened(shelf)
     assert not opened(other, place.token).is_resumed  # open there, and nobody said it would end
-    shelf.write(place, SESSION)
+    place.session = SESSION
+    shelf.write(place)
     assert opened(other, place.token).session.retake_count == 1
-    shelf.close(place, SESSION)
+    close(shelf, place)
     assert len(file) == 0
     other_file.close()
 
@@ -160,9 +175,48 @@ def test_another_process_goes_on_with_it(
 def test_the_last_word_of_a_stream_is_what_goes_on(shelf: SessionShelf) -> None:
     """A still that is judged after the server's goodbye counts."""
     place = opened(shelf)
-    shelf.write(place, place.session)
-    shelf.close(place, SESSION)
+    shelf.write(place)
+    close(shelf, place)
     assert opened(shelf, place.token).session.retake_count == 1
+
+
+def test_an_open_session_is_written_down_now_and_then(
+    path: Path, file: SessionFile, clock: Clock
+) -> None:
+    """Once it has changed, and again when it has; nobody ends it, as when a process is killed."""
+    shelf = SessionShelf(file)
+    place = opened(shelf)
+    shelf.start()
+    place.session = SESSION
+    wait_until(lambda: len(file) == 1)
+    place.session = place.session.observe_still(Verdict.RETAKE)[0]
+    wait_until(lambda: b'"retake_count":2' in path.read_bytes())
+    other_file = SessionFile(path, kept_s=KEPT_S, max_count=MAX_COUNT, clock=clock)
+    assert opened(SessionShelf(other_file), place.token).session.retake_count == 2
+    shelf.end()
+    other_file.close()
+
+
+def test_what_does_not_change_is_not_written_and_not_forgotten(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new session has nothing to lose; one that rests stays good for as long as it is open."""
+    monkeypatch.setattr(resume, "WRITE_INTERVAL_S", 0.05)
+    file = SessionFile(path, kept_s=0.15, max_count=MAX_COUNT, clock=clock)
+    shelf = SessionShelf(file)
+    new, resting = opened(shelf), opened(shelf)
+    resting.session = SESSION
+    shelf.start()
+    wait_until(lambda: len(file) == 1)
+    for _ in range(5):
+        ends_s = until_s(path)
+        clock.now_s += 0.1
+        wait_until(lambda: until_s(path) > ends_s)  # noqa: B023 - called within the round
+    assert len(file) == 1
+    shelf.close(new)
+    shelf.close(resting)
+    assert len(file) == 2
+    shelf.end()
 
 
 def test_the_shelf_is_bounded(shelf: SessionShelf, file: SessionFile, clock: Clock) -> None:
@@ -170,7 +224,7 @@ def test_the_shelf_is_bounded(shelf: SessionShelf, file: SessionFile, clock: Clo
     places = [opened(shelf) for _ in range(MAX_COUNT + 20)]
     for place in places:
         clock.now_s += 0.01
-        shelf.close(place, SESSION)
+        close(shelf, place)
     assert len(file) == MAX_COUNT
     assert opened(shelf, places[-1].token).is_resumed
     assert not opened(shelf, places[0].token).is_resumed
@@ -187,7 +241,7 @@ def test_the_file_holds_no_token_and_forgets_what_was_taken(
 ) -> None:
     """Neither the token nor, once it is taken, a byte of the state."""
     place = opened(shelf)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     assert place.token.encode() not in path.read_bytes()
     assert b"retake_count" in path.read_bytes()
     assert opened(shelf, place.token).is_resumed
@@ -217,7 +271,7 @@ def test_without_a_place_for_the_file_sessions_go_on_within_the_process(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "blocked"))
     shelf = SessionShelf(open_session_file(Settings()))
     place = opened(shelf)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     assert opened(shelf, place.token).is_resumed
     shelf.end()
 
@@ -228,7 +282,7 @@ def test_a_state_that_cannot_be_read_starts_anew(
 ) -> None:
     """As after an update that remembers something else."""
     place = opened(shelf)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     with sqlite3.connect(path) as database:
         database.execute("UPDATE session SET state = ?", (state,))
     database.close()
@@ -242,7 +296,7 @@ def test_a_file_that_is_locked_for_long_costs_the_session_and_not_the_server(
 ) -> None:
     """Nothing is raised; the client starts anew."""
     place = opened(shelf)
-    shelf.close(place, SESSION)
+    close(shelf, place)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     assert not opened(shelf, place.token).is_resumed
