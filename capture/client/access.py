@@ -1,28 +1,37 @@
-"""Calls that say who is calling."""
+"""Calls that say who is calling, and what they are part of."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc.aio
 
+from capture.client.trace_context import Metadata, trace_metadata
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 
 if TYPE_CHECKING:
     from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
 
+Call = TypeVar("Call")
+
 
 def stub_of(channel: grpc.aio.Channel, token: str | None) -> SmartCaptureAsyncStub:
-    """Return the generated client; with a token, each of its calls shows it."""
-    stub = SmartCaptureStub(channel)
-    return stub if token is None else cast("SmartCaptureAsyncStub", _ShowingToken(stub, token))
+    """Return the generated client; its calls show the token, if any, and their trace."""
+    # Not as gRPC's call credentials: those refuse a plaintext connection, loopback too.
+    shown = () if token is None else (("authorization", f"Bearer {token}"),)
+    return cast("SmartCaptureAsyncStub", _Introduced(SmartCaptureStub(channel), shown))
 
 
-class _ShowingToken:
-    def __init__(self, stub: SmartCaptureAsyncStub, token: str) -> None:
-        # Not as gRPC's call credentials: those refuse a plaintext connection, loopback too.
-        metadata = (("authorization", f"Bearer {token}"),)
-        self.AssessImage = partial(stub.AssessImage, metadata=metadata)
-        self.AssessImages = partial(stub.AssessImages, metadata=metadata)
-        self.Capture = partial(stub.Capture, metadata=metadata)
+class _Introduced:
+    def __init__(self, stub: SmartCaptureAsyncStub, shown: Metadata) -> None:
+        self.AssessImage = _introduced(stub.AssessImage, shown)
+        self.AssessImages = _introduced(stub.AssessImages, shown)
+        self.Capture = _introduced(stub.Capture, shown)
+
+
+def _introduced(method: Callable[..., Call], shown: Metadata) -> Callable[..., Call]:
+    def call(*args: Any, **kwargs: Any) -> Call:
+        return method(*args, metadata=(*shown, *trace_metadata()), **kwargs)
+
+    return call
