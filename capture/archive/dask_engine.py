@@ -28,7 +28,7 @@ from capture.worker import StillJob, Unjudged
 from inference.errors import WorkerError
 from inference.lanes import LanePool
 
-SHARD_COUNT = 4
+SHARD_COUNT = 8
 SHARD_BYTES = 8 << 20
 SHARD_WAIT_S = 0.005
 RETRY_COUNT = 2
@@ -39,6 +39,13 @@ _CONFIG = {
     "distributed.worker.daemon": False,
     # One picture may be larger than what Dask takes for a mistake.
     "distributed.admin.large-graph-warning-threshold": "1GB",
+}
+_LOCAL_CONFIG = {
+    # Workers on this machine share its cores with the judging: they watch nothing but that.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
 }
 
 
@@ -86,11 +93,14 @@ class DaskEngine:
             stack.enter_context(dask.config.set(_CONFIG))
             address: Any = self._scheduler
             if address is None:
+                stack.enter_context(dask.config.set(_LOCAL_CONFIG))
                 address = await stack.enter_async_context(
                     LocalCluster(
                         n_workers=self._local_worker_count,
                         threads_per_worker=1,
                         processes=True,
+                        # The lanes have limits of their own.
+                        memory_limit=0,
                         # Any free port of this machine: runs side by side must not meet.
                         dashboard_address="127.0.0.1:0",
                         asynchronous=True,
@@ -169,7 +179,7 @@ class DaskEngine:
             _judge_shard, pickle.dumps(jobs, 5), self._name, pure=False, retries=RETRY_COUNT
         )
         try:
-            found: list[ArchiveAnswer] = await shard
+            found: list[ArchiveAnswer] = pickle.loads(await shard)
         except KilledWorker:
             # It took several workers with it: each picture alone shows which one does.
             if len(jobs) == 1:
@@ -205,12 +215,13 @@ class _Lanes(WorkerPlugin):
             await self.engine.__aexit__(None, None, None)
 
 
-async def _judge_shard(jobs: bytes, lanes: str) -> list[ArchiveAnswer]:
+async def _judge_shard(jobs: bytes, lanes: str) -> bytes:
     """Do the jobs of a shard, in the lanes of the worker that this runs on."""
     engine = cast(_Lanes, get_worker().plugins[lanes]).engine
     if engine is None:
         raise ConfigurationError("the lanes of this Dask worker were not set up")
-    return list(await asyncio.gather(*(engine.answer(job) for job in pickle.loads(jobs))))
+    answers = await asyncio.gather(*(engine.answer(job) for job in pickle.loads(jobs)))
+    return pickle.dumps(answers, 5)
 
 
 def _size_bytes(job: ArchiveJob) -> int:
