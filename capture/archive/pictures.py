@@ -72,7 +72,7 @@ class ReadThrough:
     path : str
         As a row would name it that says otherwise.
     stamp : Stamp or None
-        Of an archive that can be read in passing only, so that it is worth knowing that
+        Of an archive that has to be fetched to be listed, so that it is worth knowing that
         all of its pictures were found.
     picture_count : int
         Pictures in it.

@@ -22,6 +22,7 @@ from capture.archive.pictures import (
     read_at_most,
     too_large,
 )
+from capture.archive.retrying import asked_again
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.ledger.names import printable
 
@@ -211,7 +212,7 @@ def _entries_of(system: Any, folder: str) -> list[tuple[str, Mapping[str, Any]]]
 
 def _asked(question: Callable[[], Any]) -> Any:
     try:
-        return question()
+        return asked_again(question)
     except (ImageError, UnreadableFileError):
         raise
     except Exception as error:  # every store raises classes of its own

@@ -81,8 +81,8 @@ class Sources:
         Parameters
         ----------
         recall : callable
-            Asked for the pictures of an archive that can be read in passing only; None
-            where it has to be read.
+            Asked for the pictures of an archive that can be read in passing only, or lies
+            behind a URL; None where it has to be read.
         """
         self._walk = _Walk()
         for found in self._walk.files(self.names, self._listed):
@@ -90,7 +90,7 @@ class Sources:
             if archive is None:
                 yield found
                 continue
-            if not is_read_in_passing(archive):
+            if isinstance(archive, FilePicture) and not is_read_in_passing(archive):
                 yield from _read_through(archive, None)
             elif (recalled := recall(archive)) is not None:
                 yield from recalled

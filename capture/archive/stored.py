@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any, TypeVar
 
+from capture.archive.retrying import asked_again
+
 PASSING_BLOCK_BYTES = 8 << 20
 JUMPING_BLOCK_BYTES = 1 << 20
 
@@ -41,7 +43,7 @@ class _StoredFile(io.RawIOBase):
         return bool(self._opened.seekable())
 
     def readinto(self, buffer: Any) -> int:
-        data: bytes = self._asked(lambda: self._opened.read(len(buffer)))
+        data: bytes = self._asked(lambda: self._read(len(buffer)))
         buffer[: len(data)] = data
         return len(data)
 
@@ -55,6 +57,19 @@ class _StoredFile(io.RawIOBase):
         if not self.closed:
             self._opened.close()
         super().close()
+
+    def _read(self, size_bytes: int) -> bytes:
+        if not self.seekable():  # once broken, it goes on nowhere
+            data: bytes = self._opened.read(size_bytes)
+            return data
+        start = self._opened.tell()
+
+        def read_from_start() -> bytes:
+            self._opened.seek(start)
+            data: bytes = self._opened.read(size_bytes)
+            return data
+
+        return asked_again(read_from_start)
 
     def _asked(self, question: Callable[[], Result]) -> Result:
         try:
@@ -85,9 +100,15 @@ def open_to_jump(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
             return opened
     opened.close()
     whole = tempfile.TemporaryFile(prefix="smart-capture-")  # noqa: SIM115 - who asked closes it
-    try:
+
+    def fetch() -> None:
+        whole.seek(0)
+        whole.truncate()
         with open_in_passing(system, name, words_for) as passing:
             shutil.copyfileobj(passing, whole)
+
+    try:
+        asked_again(fetch)
     except BaseException:
         whole.close()
         raise
@@ -95,8 +116,11 @@ def open_to_jump(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
 
 
 def _open(system: Any, name: str, words_for: WordsFor, block_bytes: int) -> IO[bytes]:
+    def opening() -> Any:
+        return system.open(name, "rb", block_size=block_bytes, cache_type="readahead")
+
     try:
-        opened = system.open(name, "rb", block_size=block_bytes, cache_type="readahead")
+        opened = asked_again(opening)
     except Exception as error:
         raise OSError(errno.EIO, words_for(error)) from error
     return io.BufferedReader(_StoredFile(opened, words_for))

@@ -88,6 +88,22 @@ async def test_a_web_folder_is_scored_and_unchanged_the_next_time(
     assert again.efforts == {Effort.UNCHANGED: 4}
 
 
+async def test_a_connection_that_breaks_is_tried_again(
+    tmp_path: Path, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """Twice it does not count; the third time it is a row that says so."""
+    for name in ("twice", "always"):
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(1, 96, 80))
+    with web_server(tmp_path) as server:
+        server.breaks_after = {"twice.jpg": 100, "always.jpg": 100}
+        server.break_count["twice.jpg"] = 2
+        tally = await score(ledger, engine, f"{server.url}always.jpg", f"{server.url}twice.jpg")
+        assert tally.failures == {"UNREADABLE": 1}
+        (row,) = ledger.rows_at([f"{server.url}twice.jpg"]).values()
+        assert row["status"] == "ok"
+        assert server.sent.count("always.jpg") == 3
+
+
 async def test_a_picture_gone_from_its_store_is_a_row(
     store: str, ledger: Ledger, engine: LocalEngine
 ) -> None:

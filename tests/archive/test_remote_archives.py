@@ -98,13 +98,30 @@ async def test_a_connection_that_breaks_is_a_row_and_is_gone_on_from(
             ]
 
 
-async def test_a_shard_that_was_read_to_its_end_is_not_fetched_again(
-    web: Path, ledger: Ledger, engine: LocalEngine
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_zip_whose_connection_breaks_once_is_read_all_the_same(
+    ranges: bool, web: Path, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """What failed is asked for again: the part, or the whole where there are no parts."""
+    size_bytes = len(pack(web / "photos.zip").read_bytes())
+    with web_server(web, ranges=ranges) as server:
+        server.breaks_after["photos.zip"] = size_bytes // 2
+        server.break_count["photos.zip"] = 2
+        tally = await score(ledger, engine, f"{server.url}photos.zip")
+        assert server.break_count["photos.zip"] == 0
+    assert tally.failures == {"TRUNCATED": 1}
+    assert tally.seen_count == PICTURE_COUNT
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("name", ["photos.zip", "shard.tar"])
+async def test_an_archive_that_was_read_to_its_end_is_not_fetched_again(
+    name: str, ranges: bool, web: Path, ledger: Ledger, engine: LocalEngine
 ) -> None:
     """Unless it changed, or a picture of it has no row or has to be decoded anew."""
-    shard = pack(web / "shard.tar")
-    with web_server(web) as server:
-        url = f"{server.url}shard.tar"
+    shard = pack(web / name)
+    with web_server(web, ranges=ranges) as server:
+        url = f"{server.url}{name}"
 
         async def fetch_count() -> int:
             server.sent.clear()

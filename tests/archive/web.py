@@ -14,13 +14,14 @@ from pathlib import Path
 class WebServer(ThreadingHTTPServer):
     """Serves a folder.
 
-    `breaks_after` maps names to the bytes after which the connection is cut; `sent` are the
-    names of the files that were asked for.
+    `breaks_after` maps names to the bytes after which the connection is cut, `break_count` to
+    how often it is if not always; `sent` are the names of the files that were asked for.
     """
 
     def __init__(self, folder: Path, *, ranges: bool) -> None:
         self.ranges = ranges
         self.breaks_after: dict[str, int] = {}
+        self.break_count: dict[str, int] = {}
         self.sent: list[str] = []
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
 
@@ -51,6 +52,10 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Last-Modified", self.date_time_string(int(file.stat().st_mtime)))
         self.end_headers()
         limit = self.server.breaks_after.get(file.name, end)
+        left = self.server.break_count.get(file.name)
+        if limit < end and left is not None:
+            self.server.break_count[file.name] = max(left - 1, 0)
+            limit = limit if left else end
         self.wfile.write(data[start : min(end, limit)])
 
     def log_message(self, *words: object) -> None:

@@ -1,0 +1,60 @@
+"""Ask a store again where the connection failed, not the question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
+
+ATTEMPT_COUNT = 3
+MAX_WAIT_S = 2.0
+
+Result = TypeVar("Result")
+
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+_BUSY = (408, 429)
+
+
+def asked_again(question: Callable[[], Result]) -> Result:
+    """Return the answer to a question that may be asked more than once.
+
+    Raises
+    ------
+    Exception
+        What the last attempt raised, or the first that will not pass by waiting.
+    """
+    return _retrying()(question)
+
+
+@lru_cache(maxsize=1)
+def _retrying() -> Retrying:
+    # With the extra that reads URLs, and only where one is read.
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    return Retrying(
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_attempt(ATTEMPT_COUNT),
+        wait=wait_random_exponential(multiplier=0.2, max=MAX_WAIT_S),
+        reraise=True,
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether an error is of the connection, or of a server that is busy."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and status >= 400:
+        return status in _BUSY or status >= 500
+    if isinstance(error, _FINAL):
+        return False
+    return isinstance(error, OSError | EOFError) or _is_of_http(error)
+
+
+def _is_of_http(error: BaseException) -> bool:
+    try:
+        from aiohttp import ClientError
+    except ImportError:  # another kind of store
+        return False
+    return isinstance(error, ClientError)
