@@ -112,10 +112,7 @@ class SessionShelf:
         session = opened.session
         state = state_of(session)
         with self._lock:
-            # The thread is overtaken where the stream went on, or ended, in the meantime.
-            if self._open.get(opened._key) is opened and opened.session is session:
-                self._file.put(opened._key, state, is_known=opened._written_at_s is not None)
-                opened._written, opened._written_at_s = session, time.monotonic()
+            self._put(opened, session, state)
 
     def close(self, opened: OpenSession) -> None:
         """Keep a session that has ended, unless another stream goes on with it."""
@@ -144,6 +141,13 @@ class SessionShelf:
             _LOG.warning("a session starts anew: its state cannot be read", cause=str(error))
             return None
 
+    def _put(self, opened: OpenSession, session: Session, state: bytes) -> None:
+        # The thread is overtaken where the stream went on, or ended, in the meantime.
+        if self._open.get(opened._key) is not opened or opened.session is not session:
+            return
+        if self._file.put(opened._key, state, is_known=opened._written_at_s is not None):
+            opened._written, opened._written_at_s = session, time.monotonic()
+
     def _keep_written(self) -> None:
         """Write down what has changed, and keep what has not from growing too old."""
         least_s = min(WRITE_INTERVAL_S, self._file.kept_s / 3)
@@ -155,17 +159,19 @@ class SessionShelf:
             for opened in all_open:
                 if self._is_ending.is_set():
                     return
-                if opened.session is not opened._written:
-                    self.write(opened)
-                else:
-                    self._prolong(opened)
+                self._keep(opened)
             wait_s = max(least_s, (time.thread_time() - started_s) / _WRITE_SHARE)
 
-    def _prolong(self, opened: OpenSession) -> None:
-        now_s = time.monotonic()
-        with self._lock:
-            written_at_s = opened._written_at_s
-            if written_at_s is not None and now_s - written_at_s > self._file.kept_s / 3:
+    def _keep(self, opened: OpenSession) -> None:
+        session = opened.session
+        if session is not opened._written:
+            state = state_of(session)
+            with self._lock, self._file.hurried():
+                self._put(opened, session, state)
+            return
+        now_s, written_at_s = time.monotonic(), opened._written_at_s
+        if written_at_s is not None and now_s - written_at_s > self._file.kept_s / 3:
+            with self._lock, self._file.hurried():
                 self._file.prolong(opened._key)
                 opened._written_at_s = now_s
 

@@ -27,6 +27,9 @@ _LOG = structlog.get_logger("capture.server")
 _LOCK_WAIT_S: Final = 0.5
 """For the other process, which holds the lock for less than a millisecond."""
 
+_HURRIED_WAIT_S: Final = 0.02
+"""The same where it can be tried again soon, and others wait for us."""
+
 _SCHEMA: Final = (
     # No bytes of a state that was taken or forgotten stay behind.
     "PRAGMA secure_delete = ON",
@@ -78,6 +81,7 @@ class SessionFile:
         self.kept_s = kept_s
         """For how long, in seconds."""
         self._max_count = max_count
+        self._is_hurried = False
         self._clock = clock
         try:
             if path is not None:
@@ -95,8 +99,8 @@ class SessionFile:
         (count,) = self._database.execute("SELECT count(*) FROM session").fetchone()
         return int(count)
 
-    def put(self, key: bytes, state: bytes, *, is_known: bool = False) -> None:
-        """Keep a state, in place of an older one.
+    def put(self, key: bytes, state: bytes, *, is_known: bool = False) -> bool:
+        """Keep a state, in place of an older one; return whether the file could be written.
 
         Parameters
         ----------
@@ -108,7 +112,8 @@ class SessionFile:
             Only in place of an older one: if that was taken, its session goes on elsewhere.
         """
         if len(state) > MAX_STATE_BYTES:
-            return
+            return True
+        is_written = False
         until_s = self._clock() + self.kept_s
         with self._telling("kept"):
             if is_known:
@@ -119,7 +124,9 @@ class SessionFile:
                 self._database.execute(
                     "INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (key, until_s, state)
                 )
+            is_written = True
             self.forget_old()
+        return is_written
 
     def prolong(self, key: bytes) -> None:
         """Keep a state for as long as if it were put now."""
@@ -151,6 +158,17 @@ class SessionFile:
             (self._max_count,),
         )
 
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Wait for another process for hardly any time, and say nothing when that is too short."""
+        self._is_hurried = True
+        self._database.execute(f"PRAGMA busy_timeout = {1e3 * _HURRIED_WAIT_S:.0f}")
+        try:
+            yield
+        finally:
+            self._database.execute(f"PRAGMA busy_timeout = {1e3 * _LOCK_WAIT_S:.0f}")
+            self._is_hurried = False
+
     def close(self) -> None:
         """Close the file; what it holds stays for the next process."""
         self._database.close()
@@ -161,7 +179,8 @@ class SessionFile:
         try:
             yield
         except sqlite3.Error as error:
-            _LOG.warning(f"a session could not be {what}", cause=str(error))
+            if not self._is_hurried:
+                _LOG.warning(f"a session could not be {what}", cause=str(error))
 
 
 def _require_private(path: Path) -> None:

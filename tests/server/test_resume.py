@@ -219,6 +219,21 @@ def test_what_does_not_change_is_not_written_and_not_forgotten(
     shelf.end()
 
 
+def test_a_file_that_is_locked_is_tried_again(
+    path: Path, file: SessionFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written this time is written the next time, without a word."""
+    monkeypatch.setattr(resume, "WRITE_INTERVAL_S", 0.05)
+    shelf = SessionShelf(file)
+    opened(shelf).session = SESSION
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        shelf.start()
+        time.sleep(0.2)
+    wait_until(lambda: len(file) == 1)
+    shelf.end()
+
+
 def test_the_shelf_is_bounded(shelf: SessionShelf, file: SessionFile, clock: Clock) -> None:
     """Of very many sessions only the last are kept."""
     places = [opened(shelf) for _ in range(MAX_COUNT + 20)]
