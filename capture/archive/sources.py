@@ -152,11 +152,11 @@ class _Walk:
             return
         for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
             # A pattern that matches a folder also matches, or leaves out, what lies in it.
-            if not Path(match).is_dir():
+            if not _is_folder_at(match):
                 yield FilePicture(match)
 
     def below(self, name: str) -> Iterator[FilePicture | Unreachable | ReadThrough]:
-        pending = [(name, Path(name).is_dir())]
+        pending = [(name, _is_folder_at(name))]
         while pending:
             path, is_folder = pending.pop()
             if not is_folder:
@@ -188,6 +188,10 @@ class _Walk:
         files = sum(1 for _, is_folder in entries if not is_folder)
         self.skipped_count += files - sum(1 for _, is_folder in wanted if not is_folder)
         return [(os.path.join(folder, name), is_folder) for name, is_folder in wanted]  # noqa: PTH118
+
+
+def _is_folder_at(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112 - Path raises where nobody may look
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -91,6 +91,12 @@ def test_the_path_is_the_one_that_was_given() -> None:
     assert record["path"] == given
 
 
+def test_a_name_that_cannot_be_looked_up_is_a_row_too() -> None:
+    """Whatever the file system says of one path, the others are judged."""
+    impossible, good = records("--no-classify", "x" * 300 + ".jpg", SAMPLES / "good.jpg")
+    assert (impossible["status"], good["verdict"]) == ("UNREADABLE", "ACCEPT")
+
+
 def test_a_pipe_is_a_row_and_nobody_waits_for_it(tmp_path: Path) -> None:
     """What is no regular file is not opened: it might never end."""
     os.mkfifo(tmp_path / "pipe.jpg")
