@@ -17,7 +17,7 @@ from capture.archive.pictures import FilePicture, Stamp, TarMember
 from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile
 from capture.images import EncodedImage
-from capture.pool import worker_factory
+from capture.pool import pool_of, worker_factory
 from capture.worker import Answer, Job, StillJob
 from inference.lanes import LanePool
 
@@ -134,9 +134,5 @@ def archive_pool(
     worker_count : int, optional
         Instead of the one in `settings`.
     """
-    return LanePool(
-        partial(build_file_worker, worker_factory(settings, classify=classify)),
-        worker_count=worker_count or settings.worker_count,
-        job_timeout_s=settings.job_timeout_s,
-        memory_limit_bytes=settings.memory_limit_mb << 20,
-    )
+    factory = partial(build_file_worker, worker_factory(settings, classify=classify))
+    return pool_of(settings, factory, worker_count=worker_count)

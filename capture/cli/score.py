@@ -16,18 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from capture import __version__
 from capture.archive.engines import LocalEngine
@@ -38,6 +26,7 @@ from capture.archive.run import ArchiveRun
 from capture.archive.sources import STDIN, Sources, spooled
 from capture.archive.tally import Effort, Tally
 from capture.cli.exits import ExitCode
+from capture.cli.score_progress import ScoreProgress
 from capture.cli.status import LEDGER_HELP
 from capture.cli.styles import VERDICT_STYLES
 from capture.errors import ConfigurationError, LedgerError
@@ -141,7 +130,7 @@ def score(
             opened.max_pixels_of,
             Registry(settings.models_folder).active().id if classify else None,
         )
-        progress = stack.enter_context(_progress(hidden=quiet or json_))
+        progress = stack.enter_context(ScoreProgress(hidden=quiet or json_))
         try:
             summary = asyncio.run(_score(pictures, opened, judging, started, run_id, progress))
         except LedgerError as error:
@@ -178,10 +167,9 @@ async def _score(
     judging: Judging,
     engine: DaskEngine | LocalEngine,
     run_id: int,
-    progress: Progress,
+    progress: ScoreProgress,
 ) -> Summary:
     started = time.monotonic()
-    task = progress.add_task("scoring", total=None, tally=Tally())
     given_up = Event()
     async with engine:
         run = ArchiveRun(
@@ -189,12 +177,10 @@ async def _score(
             engine,
             judging,
             run_id=run_id,
-            on_progress=lambda tally: progress.update(
-                task, completed=tally.seen_count, tally=tally
-            ),
+            on_progress=progress.show,
         )
         _stop_on_signals(run, progress)
-        counting = asyncio.create_task(_count(pictures, given_up, progress, task))
+        counting = asyncio.create_task(_count(pictures, given_up, progress))
         try:
             tally = await run.score(pictures.listing(recalling(ledger, judging)))
         finally:
@@ -206,62 +192,23 @@ async def _score(
     return Summary(tally, run_id, not run.is_stopping, pictures.skipped_count, duration_s)
 
 
-async def _count(pictures: Sources, given_up: Event, progress: Progress, task: TaskID) -> None:
+async def _count(pictures: Sources, given_up: Event, progress: ScoreProgress) -> None:
     total = await asyncio.to_thread(pictures.count, given_up)
     if total is not None:
-        progress.update(task, total=total)
+        progress.expect(total)
 
 
-def _stop_on_signals(run: ArchiveRun, progress: Progress) -> None:
+def _stop_on_signals(run: ArchiveRun, progress: ScoreProgress) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        progress.console.print("stopping: what is in hand is finished first")
+        progress.say("stopping: what is in hand is finished first")
         run.stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)  # a second one ends it at once
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-
-
-class _Rate(ProgressColumn):
-    """Pictures a second; those whose rows stood already do not count."""
-
-    def render(self, task: Task) -> Text:
-        tally: Tally = task.fields["tally"]
-        worked = tally.seen_count - tally.efforts[Effort.UNCHANGED]
-        rate = worked / task.elapsed if task.elapsed else 0.0
-        return Text(f"{rate:.1f}/s")
-
-
-class _Verdicts(ProgressColumn):
-    """How many pictures there are of each verdict."""
-
-    def render(self, task: Task) -> Text:
-        tally: Tally = task.fields["tally"]
-        parts = [
-            (f"{count} {verdict}", VERDICT_STYLES[verdict])
-            for verdict, count in sorted(tally.verdicts.items())
-        ]
-        if tally.failures:
-            parts.append((f"{tally.failures.total()} not judged", "magenta"))
-        return Text("  ").join(Text(words, style) for words, style in parts)
-
-
-def _progress(*, hidden: bool) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        _Verdicts(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=hidden,
-    )
 
 
 def _print(summary: Summary, ledger: str) -> None:

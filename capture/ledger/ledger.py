@@ -6,33 +6,30 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from posixpath import commonprefix
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Engine,
     Select,
     delete,
-    func,
     select,
 )
 
 from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
-from capture.ledger import archives, labels, standing
+from capture.ledger import archives, labels, questions, standing
 from capture.ledger.archives import WholeArchive
-from capture.ledger.database import as_json, connect, execute_plain, named_errors, upsert
+from capture.ledger.database import connect, execute_plain, named_errors, upsert
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
 from capture.ledger.rejudging import STANDING_COLUMNS, Judgement
-from capture.ledger.rows import Row
+from capture.ledger.rows import Row, as_stored
 from capture.ledger.runs import begin_or_take_up, count, finish
-from capture.ledger.schema import assessments, profiles, runs
+from capture.ledger.schema import assessments, runs
 from capture.ledger.statements import AT_PATHS, SAME_BYTES
 
 
@@ -116,7 +113,7 @@ class Ledger:
                 # By path, so that two machines lock rows in one order and never each other out.
                 ordered = sorted(rows, key=itemgetter("path"))
                 statement = upsert(assessments, "path", connection.dialect)
-                execute_plain(connection, statement, [_plain(row, run_id) for row in ordered])
+                execute_plain(connection, statement, [as_stored(row, run_id) for row in ordered])
             count(connection, run_id, scored_count=scored_count, reused_count=reused_count)
 
     def put_judgements(
@@ -175,7 +172,7 @@ class Ledger:
         """Return the rows of those `paths` that have one, by path."""
         with self._read() as connection:
             found = connection.execute(AT_PATHS, {"paths": paths})
-            return {row["path"]: row for row in _as_rows(found)}
+            return {row["path"]: row for row in questions.as_rows(found)}
 
     def standing_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
@@ -191,7 +188,7 @@ class Ledger:
         """Return the rows of the same bytes, wherever they lie, sorted by path."""
         with self._read() as connection:
             found = connection.execute(SAME_BYTES, {"sha256": sha256})
-            return list(_as_rows(found))
+            return list(questions.as_rows(found))
 
     def rows(
         self,
@@ -210,7 +207,7 @@ class Ledger:
             self._read() as connection,
             connection.execute(query.execution_options(yield_per=1000)) as found,
         ):
-            yield from _as_rows(found)
+            yield from questions.as_rows(found)
 
     def select(self, query: Select[*tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Yield what a question of one's own finds, row by row."""
@@ -223,14 +220,8 @@ class Ledger:
 
     def common_folder(self, *conditions: ColumnElement[bool]) -> str:
         """Return the folder that all paths share, ending in a slash; empty if none."""
-        path = assessments.c.path
-        ends = select(func.min(path), func.max(path)).where(*conditions)
         with self._read() as connection:
-            first, last = connection.execute(ends).one()
-        if first is None:
-            return ""
-        shared: str = commonprefix([first, last])
-        return shared[: shared.rfind("/") + 1]
+            return questions.common_folder(connection, *conditions)
 
     def outcomes(self) -> list[Outcome]:
         """Count the pictures that ended alike, most first."""
@@ -262,26 +253,13 @@ class Ledger:
         """Return the sections and limits of a profile that rows were judged by."""
         if profile_sha256 not in self._limits:
             with self._read() as connection:
-                self._limits[profile_sha256] = connection.scalar(
-                    select(profiles.c.limits).where(profiles.c.sha256 == profile_sha256)
-                )
+                self._limits[profile_sha256] = questions.limits_of(connection, profile_sha256)
         return self._limits[profile_sha256]
 
     def profiles(self) -> list[Row]:
         """Return name, hash and count of every profile that rows stand judged by."""
-        profile_count = func.count().label("count")
-        query = (
-            select(
-                assessments.c.profile,
-                assessments.c.profile_sha256,
-                assessments.c.engine_version,
-                profile_count,
-            )
-            .group_by("profile", "profile_sha256", "engine_version")
-            .order_by(profile_count.desc())
-        )
         with self._read() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            return questions.profiles_of_rows(connection)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -317,18 +295,3 @@ def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
             with engine.execution_options(writes=True).begin() as connection:
                 migrate(connection)
     return Ledger(engine)
-
-
-def _plain(row: Row, run_id: int) -> Row:
-    """Return a row as the database takes it."""
-    labelled = row["labels"]
-    return row | {
-        "run_id": run_id,
-        "reasons": as_json(row["reasons"]),
-        "labels": None if labelled is None else as_json(labelled),
-    }
-
-
-def _as_rows(found: CursorResult[*tuple[Any, ...]]) -> Iterator[Row]:
-    names = tuple(found.keys())
-    return (dict(zip(names, values, strict=True)) for values in found)

@@ -9,6 +9,7 @@ from capture.assessment import Assessment, reason_record_of, record_of
 from capture.gates.profile import Profile
 from capture.gates.shot import judge
 from capture.gates.verdict import Verdict, verdict_of
+from capture.ledger.database import as_json
 from capture.ledger.names import printable
 from capture.ledger.schema import assessments
 from capture.measure.measures import (
@@ -127,6 +128,16 @@ def judged_again(row: Row, profile: Profile, engine_version: str) -> Row:
     if verdict is not Verdict.ACCEPT:
         judged |= dict.fromkeys(LABEL_COLUMNS)
     return judged
+
+
+def as_stored(row: Row, run_id: int) -> Row:
+    """Return a row of a run with its JSON as text, as databases take it."""
+    labels = row["labels"]
+    return row | {
+        "run_id": run_id,
+        "reasons": as_json(row["reasons"]),
+        "labels": None if labels is None else as_json(labels),
+    }
 
 
 def _reasons(records: list[dict[str, Any]]) -> Row:
