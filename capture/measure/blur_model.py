@@ -52,17 +52,15 @@ class BlurModel:
 
     Attributes
     ----------
-    blurred, log_sigma, motion : Trees
-        Logit of blurred; log(sigma + 0.5 px); logit of motion.
+    trees : Trees
+        Three sums: logit of blurred; log(sigma + 0.5 px); logit of motion.
     direction : (v,) float32
         Weight of each vector feature.
     logit_slope, logit_offset : float
         Fitted on scenes that were not trained on (Platt scaling).
     """
 
-    blurred: Trees
-    log_sigma: Trees
-    motion: Trees
+    trees: Trees
     direction: NDArray[np.float32]
     logit_slope: float
     logit_offset: float
@@ -82,11 +80,11 @@ class BlurModel:
         """Judge by the features of the tiles of one picture, as `BlurFeatures` has them."""
         turned = self.direction[:, None] * vectors
         along_0, along_45 = turned.sum(0, dtype=np.float64).tolist()
-        logit = self.blurred.predict(scalars)
+        logit, log_sigma, motion = self.trees.predict(scalars).tolist()
         return BlurAnswer(
             probability=_logistic(self.logit_slope * logit + self.logit_offset),
-            sigma_px=max(0.0, math.exp(self.log_sigma.predict(scalars)) - SIGMA_OFFSET_PX),
-            motion_probability=_logistic(self.motion.predict(scalars)),
+            sigma_px=max(0.0, math.exp(log_sigma) - SIGMA_OFFSET_PX),
+            motion_probability=_logistic(motion),
             anisotropy=min(1.0, math.hypot(along_0, along_45)),
             angle_deg=math.degrees(math.atan2(along_45, along_0)) / 2 % 180.0,
         )
@@ -99,9 +97,7 @@ class BlurModel:
                 allow_pickle=False,
                 direction=self.direction,
                 logit=np.array([self.logit_slope, self.logit_offset]),
-                **self.blurred.arrays("blurred"),
-                **self.log_sigma.arrays("log_sigma"),
-                **self.motion.arrays("motion"),
+                **self.trees.arrays(),
             )
 
     @classmethod
@@ -110,9 +106,7 @@ class BlurModel:
         with np.load(path, allow_pickle=False) as arrays:
             slope, offset = (float(value) for value in arrays["logit"])
             return cls(
-                Trees.from_arrays(arrays, "blurred"),
-                Trees.from_arrays(arrays, "log_sigma"),
-                Trees.from_arrays(arrays, "motion"),
+                Trees.from_arrays(arrays),
                 arrays["direction"],
                 slope,
                 offset,

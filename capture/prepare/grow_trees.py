@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from capture.measure.blur_features import blur_features
 from capture.measure.blur_model import SIGMA_OFFSET_PX, BlurModel
 from capture.measure.tiles import MAX_TILE_COUNT, choose_tiles
-from capture.measure.trees import Trees
+from capture.measure.trees import MAX_LEAF_COUNT, Trees
 from capture.prepare.point_spread import Cause
 from capture.prepare.simulated_set import Sample
 
@@ -102,9 +102,7 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
         learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
     ).fit(table.scalars[wide], cause[wide] != Cause.DISK, weight[wide])
     return BlurModel(
-        to_trees(blurred),
-        to_trees(log_sigma),
-        to_trees(motion),
+        Trees.stack([to_trees(grown) for grown in (blurred, log_sigma, motion)]),
         _fit_direction(table, sigma),
         1.0,
         0.0,
@@ -129,21 +127,46 @@ def _fit_direction(table: FeatureTable, sigma: NDArray[np.float64]) -> NDArray[n
 def to_trees(
     grown: HistGradientBoostingClassifier | HistGradientBoostingRegressor,
 ) -> Trees:
-    """Turn a grown ensemble into arrays that need no library."""
+    """Turn a grown ensemble of at most `MAX_LEAF_COUNT` leaves a tree into one sum."""
     nodes = [stage[0].nodes for stage in grown._predictors]
-    size = max(len(tree) for tree in nodes)
-    shape = (len(nodes), size)
-    feature = np.full(shape, -1, np.int16)
-    threshold = np.zeros(shape, np.float32)
-    left, right = np.zeros(shape, np.int16), np.zeros(shape, np.int16)
-    missing_left = np.zeros(shape, bool)
-    value = np.zeros(shape, np.float32)
-    for row, tree in enumerate(nodes):
-        end = len(tree)
-        feature[row, :end] = np.where(tree["is_leaf"], -1, tree["feature_idx"])
-        threshold[row, :end] = tree["num_threshold"]
-        left[row, :end], right[row, :end] = tree["left"], tree["right"]
-        missing_left[row, :end] = tree["missing_go_to_left"]
-        value[row, :end] = tree["value"]
-    baseline = float(np.ravel(grown._baseline_prediction)[0])
-    return Trees(baseline, feature, threshold, left, right, missing_left, value)
+    shape = (MAX_LEAF_COUNT - 1, len(nodes))
+    feature, left = np.zeros(shape, np.int64), np.zeros(shape, np.uint16)
+    threshold = np.full(shape, np.inf, np.float32)
+    value = np.zeros((len(nodes), MAX_LEAF_COUNT), np.float32)
+    for column, tree in enumerate(nodes):
+        questions, leaves = _read_tree(tree)
+        value[column, : len(leaves)] = leaves
+        for row, (index, first, middle) in enumerate(questions):
+            node = tree[index]
+            told_no = 0 if node["missing_go_to_left"] else grown.n_features_in_
+            feature[row, column] = node["feature_idx"] + told_no
+            # The library compares in float64: the nearest float32 below answers the same.
+            threshold[row, column] = _below(float(node["num_threshold"]))
+            left[row, column] = 2**middle - 2**first
+    baseline = np.ravel(grown._baseline_prediction)[:1].astype(np.float64)
+    return Trees(feature, threshold, left, value, np.zeros(1, np.int64), baseline)
+
+
+def _read_tree(tree: NDArray[Any]) -> tuple[list[tuple[int, int, int]], list[float]]:
+    """List a tree's questions (node, first leaf, first leaf on the right) and its leaves."""
+    questions: list[tuple[int, int, int]] = []
+    leaves: list[float] = []
+
+    def walk(index: int) -> None:
+        node = tree[index]
+        if node["is_leaf"]:
+            leaves.append(float(node["value"]))
+            return
+        first = len(leaves)
+        walk(int(node["left"]))
+        questions.append((index, first, len(leaves)))
+        walk(int(node["right"]))
+
+    walk(0)
+    return questions, leaves
+
+
+def _below(threshold: float) -> np.float32:
+    # An infinite threshold asks whether the feature is there, so it must stay finite.
+    nearest = np.float32(min(threshold, float(np.finfo(np.float32).max)))
+    return nearest if nearest <= threshold else np.nextafter(nearest, np.float32(-np.inf))
