@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import time
 from typing import Final
 
@@ -14,6 +15,9 @@ IDLE_S: Final = 1.0
 _WORKING_SHARE = 0.05
 """Share of a core above which a process counts as at work."""
 
+_WORTH_IT_S = 0.1
+"""Processor time since memory was last given back before it is worth doing again."""
+
 
 def give_memory_back() -> None:
     """Return freed memory to the system; some milliseconds of work."""
@@ -22,15 +26,19 @@ def give_memory_back() -> None:
 
 
 async def give_memory_back_when_idle() -> None:
-    """Watch this process from its event loop, for ever; after work, when it is idle, give back."""
-    has_worked = True
-    used_s = time.process_time()
+    """Watch this process from its event loop, for ever; after work, when it is idle, give back.
+
+    What only refers to itself is collected before: at rest nothing would ever set that off.
+    What is there at the start is taken to stay, so that this is no long look.
+    """
+    gc.collect()
+    gc.freeze()
+    given_back_s, used_s = 0.0, time.process_time()
     while True:
         await asyncio.sleep(IDLE_S)
         before_s, used_s = used_s, time.process_time()
-        if used_s - before_s > _WORKING_SHARE * IDLE_S:
-            has_worked = True
-        elif has_worked:
+        is_idle = used_s - before_s <= _WORKING_SHARE * IDLE_S
+        if is_idle and used_s - given_back_s > _WORTH_IT_S:
+            gc.collect()
             give_memory_back()
-            has_worked = False
-            used_s = time.process_time()
+            given_back_s = used_s = time.process_time()
