@@ -10,6 +10,7 @@ import logging
 import sys
 from contextvars import ContextVar
 
+import grpc.aio
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -55,7 +56,14 @@ def configure_log(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
         )
     )
+    handler.addFilter(_is_not_of_one_who_left)
     logging.basicConfig(level=max(logging.INFO, _number_of(level)), handlers=[handler], force=True)
+
+
+def _is_not_of_one_who_left(record: logging.LogRecord) -> bool:
+    """Drop what gRPC tells, with forty lines of trace, of an answer that nobody waited for."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (record.name.startswith("grpc.") and isinstance(error, grpc.aio.InternalError))
 
 
 def _number_of(level: str) -> int:

@@ -106,6 +106,7 @@ class Metrics:
         self._errors = Counter(
             "smart_capture_errors", "Errors told to callers, by code.", ["code"], registry=registry
         )
+        self._errors_by_code: dict[str, Counter] = {}
         self._skipped = Counter(
             "smart_capture_previews_skipped",
             "Previews passed over for a newer one.",
@@ -128,7 +129,9 @@ class Metrics:
 
     def failed(self, code: str) -> None:
         """Count an error that a caller was told, by its code."""
-        self._errors.labels(code).inc()
+        if code not in self._errors_by_code:
+            self._errors_by_code[code] = self._errors.labels(code)
+        self._errors_by_code[code].inc()
 
     def abandoned(self, kind: JobKind) -> None:
         """Count a job whose caller went away before the answer."""

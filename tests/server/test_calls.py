@@ -16,7 +16,7 @@ from capture.server.calls import Context, answering
 from capture.server.metrics import Metrics
 
 
-async def test_a_refusal_for_a_caller_who_has_just_gone_is_no_failure(
+async def test_a_refusal_for_a_caller_who_has_left_is_no_failure(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its status cannot be sent any more: nothing is logged as an error, no trace is written."""
@@ -39,9 +39,8 @@ async def test_a_refusal_for_a_caller_who_has_just_gone_is_no_failure(
 
     def call() -> grpc.StatusCode:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            judge = channel.unary_unary("/a.Service/Judge")
             with pytest.raises(grpc.RpcError) as refused:
-                judge(b"", timeout=0.2)
+                channel.unary_unary("/a.Service/Judge")(b"", timeout=0.2)
             code: grpc.StatusCode = refused.value.code()
             return code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from structlog.stdlib import ProcessorFormatter
 
 from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
@@ -127,3 +129,16 @@ def worker_of(server: Logged) -> int:
 def children_of(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
         return [int(child) for child in children.read().split()]
+
+
+def test_answers_that_nobody_waited_for_are_not_logged() -> None:
+    """gRPC tells of each as an error with its trace: under overload that is a flood."""
+    ours = [h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter)]
+    errors = (grpc.aio.InternalError("nobody is there"), ValueError("a defect"))
+    told = [
+        logging.LogRecord("grpc._cython.cygrpc", 40, "", 0, "", (), (type(error), error, None))
+        for error in errors
+    ]
+    assert [[bool(handler.filter(record)) for record in told] for handler in ours] == [
+        [False, True]
+    ]
