@@ -3,12 +3,18 @@
 Kept free of imports: a process that Dask spawns imports the main module again.
 """
 
+_INTERRUPTED = 130
+"""What a shell makes of SIGINT: 128 + 2."""
+
 
 def main() -> None:
     """Run the command line."""
-    from capture.cli.app import run
+    try:
+        from capture.cli.app import run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        raise SystemExit(_INTERRUPTED) from None
 
 
 if __name__ == "__main__":
