@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias, TypeVar
@@ -103,9 +103,27 @@ async def next_within(messages: AsyncIterator[Received], timeout_s: float) -> Re
     InvalidMessageError
         If what comes is no message of this call.
     """
+    return await _within(timeout_s, anext(messages, None))
+
+
+async def only_message_within(context: Context, timeout_s: float) -> Any:
+    """Return the message of a call that has one; None when it has none.
+
+    Its iterator, left before its end, would cost a task to close it.
+
+    Raises
+    ------
+    IdleTimeoutError, InvalidMessageError
+        As `next_within`.
+    """
+    message = await _within(timeout_s, context.read())
+    return None if message is grpc.aio.EOF else message
+
+
+async def _within(timeout_s: float, message: Awaitable[Received]) -> Received:
     try:
         async with asyncio.timeout(timeout_s):
-            return await anext(messages, None)
+            return await message
     except TimeoutError:
         raise IdleTimeoutError(f"no message came for {timeout_s:g} s") from None
     except DecodeError:

@@ -12,7 +12,15 @@ import grpc.aio
 
 from capture.errors import DrainingError, EmptyImageError
 from capture.server.access import Places, client_of, queue_of
-from capture.server.calls import Call, Context, Drain, answering, ended, next_within
+from capture.server.calls import (
+    Call,
+    Context,
+    Drain,
+    answering,
+    ended,
+    next_within,
+    only_message_within,
+)
 from capture.server.camera import CameraStream
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher
@@ -91,7 +99,7 @@ class SmartCaptureService:
 
     async def assess_image(
         self,
-        request_iterator: AsyncIterator[smart_capture_pb2.AssessImageRequest],
+        _requests: AsyncIterator[smart_capture_pb2.AssessImageRequest],
         context: Context,
     ) -> smart_capture_pb2.AssessImageResponse:
         """Judge one picture; what cannot be judged ends the call with its status.
@@ -102,7 +110,7 @@ class SmartCaptureService:
             caller = queue_of(context)
             self._dispatcher.require_hope(caller, call.remaining_s)
             with self._calls.taken(client_of(context)):
-                request = await next_within(request_iterator, self._idle_timeout_s)
+                request = await only_message_within(context, self._idle_timeout_s)
                 if request is None:
                     raise EmptyImageError("the call has no request")
                 judged = await self._desk.judge(
