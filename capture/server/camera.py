@@ -17,7 +17,6 @@ import structlog
 
 from capture.assessment import MeasuredPreview
 from capture.errors import DrainingError, IdleTimeoutError, InvalidMessageError, SessionError
-from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.server.access import caller_name
 from capture.server.admission import JobKind
@@ -25,9 +24,8 @@ from capture.server.calls import Call, Drain, next_within
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher, Order
 from capture.server.outbox import Outbox
-from capture.server.resume import OpenSession, SessionShelf
+from capture.server.resume import SessionShelf
 from capture.server.status import Refusal, refusal_of
-from capture.session import DEFAULT_EXPOSURE_TIME_S, SessionConfig
 from capture.v1 import session_pb2, smart_capture_pb2
 from capture.wire.enums import VERDICTS
 from capture.wire.images import image_from_wire
@@ -36,6 +34,7 @@ from capture.wire.sessions import (
     frame_from_wire,
     sample_from_wire,
     stability_to_wire,
+    started_to_wire,
 )
 from capture.worker import PreviewJob, Unjudged
 
@@ -129,7 +128,10 @@ class CameraStream:
         metrics.session_opened()
         _LOG.info("session opened", resumed=opened.is_resumed, profile=profile.name)
         try:
-            await self._outbox.put(started=_started(opened, config, profile))
+            started = started_to_wire(
+                config, opened.token, profile=profile.name, is_resumed=opened.is_resumed
+            )
+            await self._outbox.put(started=started)
             await self._serve(requests)
         except ExceptionGroup as failures:  # the first task to fail has ended the others
             raise failures.exceptions[0] from None
@@ -298,17 +300,3 @@ class CameraStream:
             result.taken_anyway = outcome.taken_anyway
             result.retake_count = outcome.retake_count
             await self._outbox.put(still=result)
-
-
-def _started(
-    opened: OpenSession, config: SessionConfig, profile: Profile
-) -> session_pb2.SessionStarted:
-    return session_pb2.SessionStarted(
-        session_token=opened.token,
-        resumed=opened.is_resumed,
-        profile=profile.name,
-        assumed=session_pb2.AssumedConfig(
-            exposure_time_s=config.exposure_time_s or DEFAULT_EXPOSURE_TIME_S,
-            still_width_px=config.still_width_px,
-        ),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from capture.errors import SessionError
 from capture.gates.stability import Stability
 from capture.measure.gyro import GyroSample
-from capture.session import ConvergenceState, PreviewFrame, SessionConfig
+from capture.session import DEFAULT_EXPOSURE_TIME_S, ConvergenceState, PreviewFrame, SessionConfig
 from capture.v1 import session_pb2
 from capture.wire.enums import CONVERGENCE_STATES, HINT_CODES, MOTION_SOURCES, STABILITY_STATES
 from capture.wire.presence import number_of
@@ -42,6 +42,33 @@ def config_to_wire(config: SessionConfig) -> session_pb2.SessionConfig:
         skip_classification=config.skip_classification,
         max_label_count=config.max_label_count,
         resume_token=config.resume_token,
+    )
+
+
+def started_to_wire(
+    config: SessionConfig, token: str, *, profile: str, is_resumed: bool
+) -> session_pb2.SessionStarted:
+    """Put into its message what a session goes by, and what is assumed of its camera.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        As the client sent it.
+    token : str
+        Names the session.
+    profile : str
+        Name of the limits in force.
+    is_resumed : bool
+        Whether it goes on from an earlier stream.
+    """
+    return session_pb2.SessionStarted(
+        session_token=token,
+        resumed=is_resumed,
+        profile=profile,
+        assumed=session_pb2.AssumedConfig(
+            exposure_time_s=config.exposure_time_s or DEFAULT_EXPOSURE_TIME_S,
+            still_width_px=config.still_width_px,
+        ),
     )
 
 
