@@ -13,7 +13,7 @@ from capture.archive.engines import Engine
 from capture.archive.file_worker import ArchiveAnswer, FileAnswer, FileJob
 from capture.archive.judging import TIMEOUT, Judging
 from capture.archive.lookups import KnownBytes, Listed
-from capture.archive.pictures import FilePicture, Picture, TarMember
+from capture.archive.pictures import FilePicture, Picture, Stamp, TarMember
 from capture.archive.tally import Effort
 from capture.assessment import Assessment
 from capture.errors import ImageError, UnreadableFileError
@@ -35,8 +35,12 @@ class ToJudge:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The bytes of a picture, their hash, and the rows that the same bytes have."""
+    """The bytes of a picture, their hash, and the rows that the same bytes have.
 
+    The stamp is of just before: it may have changed since it was listed.
+    """
+
+    stamp: Stamp
     data: bytes
     sha256: str
     same_bytes: list[Row]
@@ -126,7 +130,11 @@ class PictureJudge:
             found = await self._in_thread(partial(self._read, picture))
         except (ImageError, UnreadableFileError) as error:
             return self._row_of(Unjudged(error.code, str(error))) | where, Effort.SCORED
-        where |= {"sha256": found.sha256}
+        where |= {
+            "sha256": found.sha256,
+            "size_bytes": found.stamp.size_bytes,
+            "mtime_ns": found.stamp.mtime_ns,
+        }
         for row in found.same_bytes:
             judged = self._judging.of_stored(row)
             if judged is not None:
@@ -137,10 +145,10 @@ class PictureJudge:
         return self._row_of(await self._engine.answer(still)) | where, Effort.SCORED
 
     def _read(self, picture: Picture) -> _Read:
-        picture.stamp()  # a pipe or a device is refused before it is opened
+        stamp = picture.stamp()  # a pipe or a device is refused before it is opened
         data = picture.read(MAX_FILE_BYTES)
         sha256 = hashlib.sha256(data).hexdigest()
-        return _Read(data, sha256, self._ledger.rows_with_sha256(sha256))
+        return _Read(stamp, data, sha256, self._ledger.rows_with_sha256(sha256))
 
     def _row_of(self, answer: ArchiveAnswer) -> Row:
         match answer:

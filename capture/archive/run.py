@@ -63,6 +63,7 @@ class ArchiveRun:
         # Beyond one job per worker, as many lie ready as workers could take next.
         self._reader_count = 2 * engine.worker_count
         self._open = Backlog[ToJudge](self._reader_count)
+        self._in_hand: dict[str, asyncio.Event] = {}
         self._database = ThreadPoolExecutor(1, "ledger")
         self._readers = ThreadPoolExecutor(self._reader_count + 1, "reader")
         self._writer = RowWriter(ledger, run_id, partial(self._in, self._database))
@@ -151,9 +152,19 @@ class ArchiveRun:
 
     async def _judge_open(self) -> None:
         while (given := await self._open.get()) is not None:
-            if not self._stopping.is_set():
+            if self._stopping.is_set():
+                continue
+            path = given.item.picture.path
+            # Listed twice, or two members of one name: the last in the list has the last word.
+            while (earlier := self._in_hand.get(path)) is not None:
+                await earlier.wait()
+            settled = self._in_hand[path] = asyncio.Event()
+            try:
                 await self._settle(*await self._judge.judge(given))
-                self._on_progress(self._tally)
+            finally:
+                del self._in_hand[path]
+                settled.set()
+            self._on_progress(self._tally)
 
     async def _settle(self, row: Row, effort: Effort) -> None:
         self._tally.add(row["status"], row["verdict"], effort)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from capture import __version__
 from capture.archive.engines import LocalEngine
 from capture.archive.file_worker import build_file_worker
 from capture.archive.judging import Judging
+from capture.archive.pictures import FilePicture
 from capture.archive.run import ArchiveRun
 from capture.archive.sources import Sources
 from capture.archive.tally import Effort, Tally
@@ -300,6 +302,44 @@ async def test_workers_that_find_no_file_are_sent_its_bytes(
         with open_ledger(tmp_path / "blind.db") as other:
             await score(other, blind, folder)
             assert list(other.rows()) == list(ledger.rows())
+
+
+async def test_a_file_that_changes_after_it_was_listed_is_what_was_read(
+    ledger: Ledger, engine: LocalEngine, tmp_path: Path
+) -> None:
+    """Length, time and hash in its row are of the same bytes, so that the row stands."""
+    file = tmp_path / "1.jpg"
+    file.write_bytes(jpeg(1))
+
+    def listing() -> Iterator[FilePicture]:
+        yield FilePicture(str(file))
+        file.write_bytes(jpeg(2, 96, 80))
+
+    run_id = ledger.begin_run(["list"], DEFAULT, __version__, classify=False)
+    judging = Judging(DEFAULT, __version__, False, False, ledger.max_pixels_of)
+    run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=lambda _: None)
+    await run.score(listing())
+    (row,) = ledger.rows()
+    data = file.read_bytes()
+    assert (row["size_bytes"], row["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    assert row["mtime_ns"] == file.stat().st_mtime_ns
+
+
+async def test_of_two_members_of_one_name_the_last_one_counts(
+    ledger: Ledger, engine: LocalEngine, tmp_path: Path
+) -> None:
+    """As for whoever unpacks the archive, and whichever of them takes longer to judge."""
+    archive = tmp_path / "photos.tar"
+    first, last = jpeg(1, 3200, 2400), jpeg(2, 96, 80)
+    with tarfile.open(archive, "w") as opened:
+        for number in range(4):
+            for data in (first, last):
+                member = tarfile.TarInfo(f"{number}.jpg")
+                member.size = len(data)
+                opened.addfile(member, io.BytesIO(data))
+    await score(ledger, engine, archive)
+    sha256 = hashlib.sha256(last).hexdigest()
+    assert [row["sha256"] for row in ledger.rows()] == 4 * [sha256]
 
 
 async def test_many_files_of_one_length_are_told_apart(
