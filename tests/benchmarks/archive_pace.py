@@ -27,10 +27,21 @@ NICENESS = 10
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Pictures a second by the clock, and CPU time a picture in ms, all processes together."""
+    """Pictures a second by the clock, and CPU time a picture in ms.
+
+    Attributes
+    ----------
+    rate : float
+        Pictures a second.
+    cpu_ms : float
+        Of all processes together.
+    front_ms : float
+        Of it, what this process took; NaN where that is not known.
+    """
 
     rate: float
     cpu_ms: float
+    front_ms: float = float("nan")
 
 
 def decode_bare(files: list[str]) -> float:
@@ -61,11 +72,16 @@ async def pace_of_scoring(
         profile = load_profile("default")
         run_id = ledger.begin_run([str(folder)], profile, __version__, classify=False)
         pictures = [FilePicture(str(file)) for file in sorted(folder.iterdir())]
-        started, cpu_before_s = time.perf_counter(), _cpu_s(pool)
+        started, cpu_before_s, front_before_s = (
+            time.perf_counter(),
+            _cpu_s(pool),
+            time.process_time(),
+        )
         tally = await run_of(ledger, engine, run_id, profile).score(pictures)
         duration_s = time.perf_counter() - started
-        cpu_s = _cpu_s(pool) - cpu_before_s
-    return Pace(tally.seen_count / duration_s, 1e3 * cpu_s / tally.seen_count)
+        cpu_s, front_s = _cpu_s(pool) - cpu_before_s, time.process_time() - front_before_s
+    count = tally.seen_count
+    return Pace(count / duration_s, 1e3 * cpu_s / count, 1e3 * front_s / count)
 
 
 def run_of(ledger: Ledger, engine: Any, run_id: int, profile: Profile) -> ArchiveRun:
