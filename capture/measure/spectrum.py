@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,41 +54,51 @@ def spectrum_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> S
     24(1), 1976. doi:10.1109/TASSP.1976.1162770
     """
     plan = _plan(tiles.shape[1])
-    pixels = tiles.astype(np.float32)
-    pixels -= pixels.mean((1, 2), keepdims=True)
-    transform = np.fft.rfft2(pixels * plan.window)
-    power = (transform.real**2 + transform.imag**2) / np.float32(plan.window_energy)
     floor = (noise**2 + _POWER_FLOOR).astype(np.float32)
-    tile_log_power = np.log(power + floor[:, None, None])
-    log_power = tile_log_power.mean(0, dtype=np.float64)
-    bands = np.bincount(plan.band, (log_power * plan.weight).ravel(), len(_BAND_EDGES))
-    means = bands[1:] / plan.band_weight[1:]
-    scalars = [*np.diff(means), means[-1] - float(np.log(floor).mean())]
-    falls = tile_log_power.reshape(len(tiles), -1) @ plan.falls
-    ordered = np.sort(falls, axis=0)
-    for share in _TILE_SHARES:
-        scalars += ordered[round(share * (len(tiles) - 1))].tolist()
-    vectors = []
-    for basis_0, basis_45, weight in plan.turns:
-        vectors.append(
-            (
-                float((log_power * basis_0).sum() / weight),
-                float((log_power * basis_45).sum() / weight),
-            )
-        )
-    trend = np.concatenate([[means[0]], means])
-    flat = (log_power - trend[plan.band].reshape(log_power.shape)) * plan.inside
-    cepstrum = np.fft.irfft2(flat, s=tiles.shape[1:]).ravel()
+    tile_log_power = np.log(_power(tiles, plan) + floor[:, None, None]).reshape(len(tiles), -1)
+    log_power = tile_log_power.mean(0).astype(np.float64)
+    bands = np.bincount(plan.band, log_power, len(_BAND_EDGES))[1:] / plan.band_size
+    # Unlike a product of matrices, einsum adds in the same order whatever the threads.
+    falls = np.sort(np.einsum("np,fp->nf", tile_log_power, plan.falls), axis=0)
+    turns = np.einsum("p,fp->f", log_power, plan.turns).reshape(-1, 2)
+    trend = np.concatenate([[bands[0]], bands])
+    echoes, directions = _echoes((log_power - trend[plan.band]) * plan.inside, plan)
+    scalars = [
+        *np.diff(bands),
+        bands[-1] - np.log(floor).mean(),
+        *(falls[round(share * (len(tiles) - 1))] for share in _TILE_SHARES),
+        echoes,
+    ]
+    return SpectrumFeatures(
+        np.hstack(scalars).astype(np.float32),
+        np.concatenate([turns, directions]).astype(np.float32),
+    )
+
+
+def _power(tiles: NDArray[np.uint8], plan: _Plan) -> NDArray[np.float32]:
+    """Return the power of the frequencies with 0 < fx < 1/2, (n, s, s / 2 - 1)."""
+    # Sums of whole numbers: the mean is the same in any order.
+    mean = tiles.mean((1, 2), dtype=np.float64, keepdims=True)
+    pixels = np.subtract(tiles, mean, dtype=np.float32, order="C")
+    pixels *= plan.window
+    # OpenCV packs real and imaginary parts side by side, but for the first and last column.
+    packed = np.stack([np.asarray(cv2.dft(tile), np.float32) for tile in pixels])
+    packed *= packed
+    return np.asarray(packed[:, :, 1:-1:2] + packed[:, :, 2:-1:2])
+
+
+def _echoes(log_power: NDArray[np.float64], plan: _Plan) -> tuple[list[float], NDArray[np.float64]]:
+    """Find peaks and troughs of the cepstrum: their scalars, and their directions, (e, 2)."""
+    cepstrum = _cepstrum(log_power, len(plan.window))
     scale = float(np.sqrt((cepstrum[plan.rings[0]] ** 2).mean())) + 1e-9
+    scalars, directions = [], []
     for ring in plan.rings:
         values = cepstrum[ring]
-        for extreme, sign in ((int(values.argmax()), 1.0), (int(values.argmin()), -1.0)):
-            strength = sign * float(values[extreme])
-            scalars += [float(np.log(abs(strength) / scale + 1e-3))]
+        for extreme, sign in ((values.argmax(), 1.0), (values.argmin(), -1.0)):
+            strength = sign * float(values[extreme]) / scale
             angle = plan.angle[ring[extreme]]
-            vectors.append(
-                (strength / scale * float(np.cos(angle)), strength / scale * float(np.sin(angle)))
-            )
+            scalars.append(float(np.log(abs(strength) + 1e-3)))
+            directions.append(strength * np.array([np.cos(angle), np.sin(angle)]))
     deepest = plan.reach[cepstrum[plan.reach].argmin()]
     highest = plan.reach[cepstrum[plan.reach].argmax()]
     scalars += [
@@ -96,7 +107,13 @@ def spectrum_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> S
         float(np.log(1e-3 + max(-cepstrum[deepest], 0.0) / scale)),
         float(np.log(1e-3 + max(cepstrum[highest], 0.0) / scale)),
     ]
-    return SpectrumFeatures(np.array(scalars, np.float32), np.array(vectors, np.float32))
+    return scalars, np.array(directions)
+
+
+def _cepstrum(log_power: NDArray[np.float64], side: int) -> NDArray[np.float32]:
+    packed = np.zeros((side, side), np.float32)
+    packed[:, 1:-1:2] = log_power.reshape(side, -1)
+    return np.asarray(cv2.idft(packed, flags=cv2.DFT_SCALE), np.float32).ravel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,13 +121,11 @@ class _Plan:
     """What depends on the tile size only."""
 
     window: NDArray[np.float32]
-    window_energy: float
-    weight: NDArray[np.float64]
     inside: NDArray[np.float64]
     band: NDArray[np.int64]
-    band_weight: NDArray[np.float64]
-    falls: NDArray[np.float64]
-    turns: tuple[tuple[NDArray[np.float64], NDArray[np.float64], float], ...]
+    band_size: NDArray[np.int64]
+    falls: NDArray[np.float32]
+    turns: NDArray[np.float64]
     rings: tuple[NDArray[np.int64], ...]
     reach: NDArray[np.int64]
     angle: NDArray[np.float64]
@@ -120,25 +135,23 @@ class _Plan:
 @cache
 def _plan(side: int) -> _Plan:
     hann = np.hanning(side + 1)[:side]
-    window = np.outer(hann, hann).astype(np.float32)
-    fy, fx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
-    radius = np.hypot(fx, fy)
-    # Columns other than the first and the last stand for their mirror image too.
-    weight = np.full(radius.shape, 2.0)
-    weight[:, [0, -1]] = 1.0
+    window = np.outer(hann, hann)
+    window /= np.sqrt((window**2).sum())
+    fy, fx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, 1:-1]
+    radius = np.hypot(fx, fy).ravel()
     inside = (radius >= _BAND_EDGES[0]) & (radius < _BAND_EDGES[-1])
     band = np.where(inside, np.searchsorted(_BAND_EDGES, radius, side="right"), 0)
     # Axes are left out of the anisotropies: JPEG blocks and tile edges live there.
-    doubled = 2 * np.arctan2(fy, fx)
-    usable = inside & (np.abs(fx) > 1.5 / side) & (np.abs(fy) > 1.5 / side)
+    doubled = 2 * np.arctan2(fy, fx).ravel()
+    usable = inside & ((np.abs(fx) > 1.5 / side) & (np.abs(fy) > 1.5 / side)).ravel()
     turns = []
     for low, high in ((0.02, 0.06), (0.06, 0.125), (0.125, 0.25), (0.25, 0.45)):
-        own = weight * (usable & (radius >= low) & (radius < high))
-        turns.append((own * np.cos(doubled), own * np.sin(doubled), float(own.sum())))
+        own = _mean_of(usable & (radius >= low) & (radius < high))
+        turns += [own * np.cos(doubled), own * np.sin(doubled)]
     # From one band to a finer one: how much a tile's log power falls.
-    middle = _mean_of(weight * (inside & (radius >= 0.04) & (radius < 0.10)))
+    middle = _mean_of(inside & (radius >= 0.04) & (radius < 0.10))
     falls = [
-        _mean_of(weight * (usable & (radius >= low) & (radius < high))) - middle
+        _mean_of(usable & (radius >= low) & (radius < high)) - middle
         for low, high in ((0.10, 0.18), (0.18, 0.28), (0.28, 0.42))
     ]
     shift = np.fft.fftfreq(side, 1 / side)
@@ -157,14 +170,12 @@ def _plan(side: int) -> _Plan:
     )
     reach = np.flatnonzero((distance >= 4) & (distance < min(62, side / 2)) & half.ravel())
     return _Plan(
-        window,
-        float((window.astype(np.float64) ** 2).sum()),
-        weight,
+        window.astype(np.float32),
         inside.astype(np.float64),
-        band.ravel(),
-        np.bincount(band.ravel(), weight.ravel(), len(_BAND_EDGES)).astype(np.float64),
-        np.stack(falls, 1),
-        tuple(turns),
+        band,
+        np.bincount(band, minlength=len(_BAND_EDGES))[1:],
+        np.stack(falls).astype(np.float32),
+        np.stack(turns),
         rings,
         reach,
         angle,
@@ -172,5 +183,5 @@ def _plan(side: int) -> _Plan:
     )
 
 
-def _mean_of(weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(weight / weight.sum(), np.float64).ravel()
+def _mean_of(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray(chosen / chosen.sum(), np.float64)

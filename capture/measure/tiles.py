@@ -62,12 +62,15 @@ def choose_tiles(luma: LumaPlane, max_count: int = MAX_TILE_COUNT) -> Tiles:
         height, width = luma.shape
     grid = np.meshgrid(_even_starts(width), _even_starts(height))
     x, y = (axis.ravel() for axis in grid)
-    by_edges = _order(_gradient(_reduced(luma, _EDGE_REDUCTION)), x, y, _EDGE_REDUCTION)
-    by_detail = _order(_laplacian(_reduced(luma, _DETAIL_REDUCTION)), x, y, _DETAIL_REDUCTION)
+    half = _halved(luma)
+    by_detail = _order(_laplacian(half), x, y, 2)
+    by_edges = _order(_gradient(_halved(half)), x, y, 4)
     by_turns = np.stack([by_edges, by_detail], 1).ravel().tolist()
     best = np.array(list(dict.fromkeys(by_turns))[:max_count])
-    cut = [luma[y[i] : y[i] + TILE_PX, x[i] : x[i] + TILE_PX] for i in best]
-    return Tiles(x[best], y[best], np.stack(cut))
+    row = np.empty((TILE_PX, len(best), TILE_PX), np.uint8)
+    for place, index in enumerate(best):
+        row[:, place] = luma[y[index] : y[index] + TILE_PX, x[index] : x[index] + TILE_PX]
+    return Tiles(x[best], y[best], row.transpose(1, 0, 2))
 
 
 def _even_starts(length_px: int) -> NDArray[np.int64]:
@@ -75,9 +78,10 @@ def _even_starts(length_px: int) -> NDArray[np.int64]:
     return np.linspace(0, length_px - TILE_PX, count).astype(np.int64)
 
 
-def _reduced(luma: LumaPlane, reduction: int) -> LumaPlane:
-    size = (luma.shape[1] // reduction, luma.shape[0] // reduction)
-    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _halved(luma: LumaPlane) -> LumaPlane:
+    height, width = (side // 2 for side in luma.shape)
+    cropped = luma[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _order(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,17 @@ class Trees:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Trees:
         """Read what `arrays` wrote."""
         return cls(*(arrays[name] for name in cls.__slots__))
+
+
+def mean_of(sums: Sequence[Trees]) -> Trees:
+    """Return the mean of single sums as one sum of all their trees."""
+    together = Trees.stack(sums)
+    return replace(
+        together,
+        value=together.value / np.float32(len(sums)),
+        starts=together.starts[:1],
+        baseline=together.baseline.mean(keepdims=True),
+    )
 
 
 def _deepened(questions: NDArray[Any], depth: int, filling: float) -> NDArray[Any]:

@@ -12,8 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from capture.measure.blur_features import blur_features
 from capture.measure.blur_model import SIGMA_OFFSET_PX, BlurModel
+from capture.measure.edge_widths import EDGE_SCALAR_NAMES
 from capture.measure.tiles import MAX_TILE_COUNT, choose_tiles
-from capture.measure.trees import MAX_LEAF_COUNT, Trees
+from capture.measure.trees import MAX_LEAF_COUNT, Trees, mean_of
 from capture.prepare.point_spread import Cause
 from capture.prepare.simulated_set import Sample
 
@@ -24,6 +25,10 @@ _FAR_RADIUS_PX, _FAR_EXTENT_PX = 10.0, 60.0
 _WEIGHT_OF_FAR = 0.25
 """Blur so wide is to be found, but its size matters less than that of ordinary blur."""
 _RIDGE = 30.0
+_SHARE_OF_BLURRED = 2 / 3
+"""Of the trees of the other sums: with more, the two that tell blurred from sharp learn noise."""
+_MAX_SUBJECT_LENS_SIGMA_PX, _MAX_SUBJECT_DENOISE_STRENGTH = 0.4, 3.0
+"""Up to which the sharp subject of a composite is crisp enough to learn from."""
 _SHARE_OF_FEATURES = 0.3
 """Features that a node may choose from: trees that differ err less together."""
 
@@ -79,18 +84,14 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
     tree_count : int
         Trees of each sum.
     """
-    label = table.column("label").astype(float)
     sigma = table.column("sigma_px").astype(float)
-    known = ~np.isnan(label)
     shape = {
         "max_iter": tree_count,
         "max_features": _SHARE_OF_FEATURES,
         "random_state": seed,
         "early_stopping": False,
     }
-    blurred = HistGradientBoostingClassifier(
-        learning_rate=0.05, max_leaf_nodes=8, l2_regularization=3.0, **shape
-    ).fit(table.scalars[known], label[known])
+    blurred = _grow_blurred(table, shape)
     cause, extent = table.column("cause"), table.column("extent_px")
     far = extent > np.where(cause == Cause.DISK, _FAR_RADIUS_PX, _FAR_EXTENT_PX)
     weight = np.where(far | (cause == Cause.TURN), _WEIGHT_OF_FAR, 1.0)
@@ -102,11 +103,38 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
         learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
     ).fit(table.scalars[wide], cause[wide] != Cause.DISK, weight[wide])
     return BlurModel(
-        Trees.stack([to_trees(grown) for grown in (blurred, log_sigma, motion)]),
+        Trees.stack([blurred, to_trees(log_sigma), to_trees(motion)]),
         _fit_direction(table, sigma),
         1.0,
         0.0,
     )
+
+
+def _grow_blurred(table: FeatureTable, shape: dict[str, Any]) -> Trees:
+    """Grow the mean of two sums, in one of which a wider edge never speaks for sharpness.
+
+    A free sum takes wide edges beside a few narrow ones for a soft background, and with it
+    strong movement. Subjects that are soft themselves would teach the same, and are left out.
+    """
+    label = table.column("label").astype(float)
+    soft = (table.column("lens_sigma_px") > _MAX_SUBJECT_LENS_SIGMA_PX) | (
+        table.column("denoise_strength") > _MAX_SUBJECT_DENOISE_STRENGTH
+    )
+    used = ~np.isnan(label) & ~(table.column("is_composite").astype(bool) & soft)
+    widths = [name.startswith("width") for name in EDGE_SCALAR_NAMES]
+    rising = np.pad(widths, (0, table.scalars.shape[1] - len(widths))).astype(np.int8)
+    shape = {**shape, "max_iter": round(shape["max_iter"] * _SHARE_OF_BLURRED)}
+    sums = [
+        HistGradientBoostingClassifier(
+            learning_rate=0.05,
+            max_leaf_nodes=leaf_count,
+            l2_regularization=3.0,
+            monotonic_cst=constraint,
+            **shape,
+        ).fit(table.scalars[used], label[used])
+        for leaf_count, constraint in ((6, None), (12, rising))
+    ]
+    return mean_of([to_trees(grown) for grown in sums])
 
 
 def _fit_direction(table: FeatureTable, sigma: NDArray[np.float64]) -> NDArray[np.float32]:

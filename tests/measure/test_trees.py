@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capture.measure.trees import MAX_LEAF_COUNT, Trees
+from capture.measure.trees import MAX_LEAF_COUNT, Trees, mean_of
 
 
 def tree(questions: list[tuple[int, float, int]], leaves: list[float], baseline: float) -> Trees:
@@ -52,6 +52,12 @@ def test_sums_of_different_depth_are_evaluated_at_once(picky: Trees) -> None:
     flat = tree([(1, 0.0, 0b01)], [-1.0, 1.0], 2.0)
     both = Trees.stack([picky, flat])
     assert both.predict(np.array([4.0, 4.0], np.float32)).tolist() == [20.5, 3.0]
+
+
+def test_the_mean_of_sums_is_one_sum(picky: Trees) -> None:
+    flat = tree([(1, 0.0, 0b01)], [-1.0, 1.0], 2.0)
+    mean = mean_of([picky, flat])
+    assert mean.predict(np.array([4.0, 4.0], np.float32)).tolist() == [(20.5 + 3.0) / 2]
 
 
 def test_what_was_written_is_read(picky: Trees) -> None:
