@@ -18,10 +18,11 @@ from prometheus_client import start_http_server
 from capture.errors import ConfigurationError
 from capture.pool import active_model, pool_of
 from capture.server.access import TokenGuard
-from capture.server.address import bracketed, is_loopback
+from capture.server.address import bracketed
 from capture.server.admin import ADMIN_SERVICE_NAME, ModelAdminService, add_admin_to
 from capture.server.admission import AdmissionLimits
 from capture.server.calls import Drain, ended
+from capture.server.connections import credentials_of, options_of
 from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
 from capture.server.health import Readiness
@@ -30,7 +31,6 @@ from capture.server.models import ModelSwitch
 from capture.server.quarantine import Quarantine
 from capture.server.resume import SessionShelf, open_session_file
 from capture.server.service import SERVICE_NAME, CallLimits, SmartCaptureService, add_to
-from capture.server.tls import CertificateFiles
 from capture.server.tokens import TokenFile
 from capture.server.writing import writing_factory
 from inference.memory import give_memory_back_when_idle
@@ -41,27 +41,6 @@ if TYPE_CHECKING:
     from capture.server.tracing import Tracing
     from capture.settings import Settings
     from inference.lanes import LanePool
-
-_MAX_MESSAGE_BYTES = 34 << 20
-"""Room for a picture of 32 MiB and the rest of its message."""
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", 4 << 20),
-    ("grpc.max_metadata_size", 16 << 10),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    # Connections that do nothing: never greeting, or long without a call.
-    ("grpc.server_handshake_timeout_ms", 10_000),
-    ("grpc.max_connection_idle_ms", 600_000),
-    ("grpc.max_allowed_incoming_connections", 4096),
-    # One connection that opens and cancels calls by the thousand: gRPC would refuse those of
-    # others, as CANCELLED, when as many wait to be looked at.
-    ("grpc.max_concurrent_streams", 1000),
-    ("grpc.server.max_pending_requests", 16_384),
-    ("grpc.server.max_pending_requests_hard_limit", 16_384),
-    # Two servers on one port: how a new one takes over from an old one.
-    ("grpc.so_reuseport", 1),
-)
 
 _MAX_CALL_COUNT = 16_384
 """Open calls of every kind: the end of memory, far beyond the limits of the settings."""
@@ -109,7 +88,7 @@ class Server:
             If the workers do not come up.
         """
         settings = self.settings
-        credentials = _credentials(settings)
+        credentials = credentials_of(settings)
         tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
         profiles = Profiles(settings.default_profile)
         self._tracing = _tracing(settings)
@@ -157,7 +136,7 @@ class Server:
             interceptors.append(tracing.interceptor())
         server = grpc.aio.server(
             interceptors=interceptors,
-            options=(*_OPTIONS, *_keepalive(settings.keepalive_s)),
+            options=options_of(settings),
             maximum_concurrent_rpcs=_MAX_CALL_COUNT,
         )
         add_to(server, service)
@@ -232,8 +211,6 @@ async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> b
     ----------
     settings : Settings
         Where to listen, and every limit.
-    classify : bool
-        Load the classifier.
     on_listening : callable
         Called once the server answers.
 
@@ -266,22 +243,6 @@ async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> b
     return False
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    """Return what to encrypt with; None for plaintext, where that is allowed."""
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        return CertificateFiles(
-            settings.tls_certificate, settings.tls_key, settings.tls_client_ca
-        ).credentials()
-    if settings.tls_certificate or settings.tls_key or settings.tls_client_ca:
-        raise ConfigurationError("TLS needs both a certificate and its key")
-    if not settings.insecure and not is_loopback(settings.host):
-        raise ConfigurationError(
-            f"{settings.host} is reached from outside and this server speaks plaintext; "
-            "give a TLS certificate, or --insecure if that is meant"
-        )
-    return None
-
-
 def _tracing(settings: Settings) -> Tracing | None:
     """Return the way to a collector of traces; None, and nothing imported, where there is none."""
     names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -294,21 +255,6 @@ def _tracing(settings: Settings) -> Tracing | None:
             f'traces need the extra: pip install "smart-capture[tracing]" ({error})'
         ) from None
     return Tracing(settings.trace_endpoint)
-
-
-def _keepalive(interval_s: float) -> tuple[tuple[str, int], ...]:
-    """Ask, since a phone that goes out of range says nothing, and its session has to end.
-
-    gRPC waits for as long as ``ping_timeout`` says and never looks at ``keepalive_timeout``
-    (grpc/grpc#39239). An answer stands in line behind a still that is sent over a bad line.
-    """
-    interval_ms = round(1e3 * interval_s)
-    patience_ms = 2 * interval_ms
-    return (
-        ("grpc.keepalive_time_ms", interval_ms),
-        ("grpc.keepalive_timeout_ms", patience_ms),
-        ("grpc.http2.ping_timeout_ms", patience_ms),
-    )
 
 
 def _nothing() -> None:
