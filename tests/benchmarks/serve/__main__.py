@@ -21,6 +21,7 @@ from tests.benchmarks.serve import own
 from tests.benchmarks.serve.bench import CORE_COUNT, JOB_TIMEOUT_S, Bench
 from tests.benchmarks.serve.contest import FACTORS, Contest, Standing
 from tests.benchmarks.serve.echo import ceilings
+from tests.benchmarks.serve.growth import growth
 from tests.benchmarks.serve.peers.environment import (
     PEERS,
     Peer,
@@ -107,7 +108,7 @@ def alone(bench: Bench, ours: Standing, parts: Sequence[str], growth_requests: i
     if "fairness" in parts:
         own.fairness(bench, under_test)
     if "growth" in parts:
-        own.growth(bench, under_test, growth_requests)
+        growth(bench, under_test, growth_requests)
     if "restart" in parts:
         own.rolling_restart(bench)
 
@@ -150,7 +151,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--environments", type=Path, help="folder for those of the peers")
     parser.add_argument(
-        "--growth-requests", type=int, default=5000, help="the issue asks for 200000"
+        "--growth-requests", type=int, default=20_000, help="the issue asks for 200000"
     )
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()

@@ -285,9 +285,6 @@ def _cpu_s() -> float:
 
 
 def _pictures_of(kind: str, pictures: Pictures) -> list[bytes]:
-    if kind == "mixed":
-        three = zip(pictures.accepted, pictures.refused, pictures.previews, strict=False)
-        return list(itertools.chain.from_iterable(three))
     chosen: list[bytes] = getattr(pictures, kind)
     return chosen
 

@@ -17,12 +17,6 @@ from tests.benchmarks.serve.processes import Service, service
 _TAKE_OVER_S = 10.0
 """Time for the new server to start and the old one to end."""
 
-_GENERATOR_REQUESTS = 2000
-"""What one generator sends before another one takes its place."""
-
-_REST_S = 3.0
-"""After so long without work all processes have given back what single pictures took."""
-
 _CAMERA_COUNTS = (4, 8, 12, 16, 20, 24, 28, 32)
 
 
@@ -118,33 +112,6 @@ def fairness(bench: Bench, under_test: Service) -> None:
         ratio,
         (0.9, 0.98),
         share=seen["core_share"],
-    )
-
-
-def growth(bench: Bench, under_test: Service, request_count: int) -> None:
-    """Memory before and after many mixed requests; a tenth of them goes ahead."""
-
-    def send(count: int) -> None:
-        for first in range(0, count, _GENERATOR_REQUESTS):
-            some = min(_GENERATOR_REQUESTS, count - first)
-            bench.load(
-                under_test, "closed", client_count=4, kind="mixed", count=some, duration_s=1e9
-            )
-
-    def resting_mb() -> float:
-        time.sleep(_REST_S)
-        return under_test.pss_mb()
-
-    send(request_count // 10)
-    before_mb = resting_mb()
-    send(request_count)
-    after_mb = resting_mb()
-    growth_percent = 100 * (after_mb / before_mb - 1)
-    bench.row(
-        f"growth over {request_count:,} mixed requests, %",
-        f"{growth_percent:+.1f}: {before_mb:.0f} to {after_mb:.0f} MB",
-        growth_percent,
-        (2.0, 0.0),
     )
 
 

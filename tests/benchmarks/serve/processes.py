@@ -46,6 +46,10 @@ class Service:
         """Return the CPU time of the front alone."""
         return _cpu_s(self.pid)
 
+    def front_pss_mb(self) -> float:
+        """Return the memory of the front alone."""
+        return _pss_kb(self.pid) / 1024
+
     def pss_mb(self) -> float:
         """Return its memory, shared pages counted by their share."""
         return sum(_pss_kb(pid) for pid in self.pids()) / 1024
