@@ -137,14 +137,16 @@ class MovementHistory:
         if optics.focal_widths > 0 and span and span[1] - interval_ms > span[0] - _EDGE_MS:
             interval = np.array([span[1] - interval_ms, span[1]])
             rate = gyro.mean_rates(interval)[0]
-            if by_frames is not None and np.linalg.norm(by_frames) < _STILL_WIDTHS_S:
-                seen_by_frames = angular_rate(by_frames, optics.focal_widths, optics.roll_radius)
+            if by_frames is not None and _norm(by_frames) < _STILL_WIDTHS_S:
+                seen_by_frames = angular_rate(
+                    np.array(by_frames), optics.focal_widths, optics.roll_radius
+                )
                 gyro = gyro.with_bias_seen(rate, seen_by_frames, interval_ms / 1000)
                 rate = gyro.mean_rates(interval)[0]
             by_gyro = image_velocities(rate, optics.focal_widths, optics.roll_radius)
         if by_frames is None and by_gyro is None:
             return self, gyro, None
-        step = Step(at_ms, interval_ms, _frozen(by_frames), _frozen(by_gyro))
+        step = Step(at_ms, interval_ms, by_frames, _frozen(by_gyro))
         history = MovementHistory((*self.steps, step)[-_KEPT_COUNT:])
         return history, gyro, history._read(motion, gyro, span, read_at_ms, exposure_time_s, optics)
 
@@ -230,15 +232,15 @@ def _speaks_for_the_scene(motion: Motion) -> bool:
 
 def _velocity(
     motion: Motion | None, preview_width_px: int, interval_ms: float, optics: Optics
-) -> NDArray[np.float64] | None:
+) -> tuple[float, float, float] | None:
     if motion is None:
         return None
-    moved = (
-        motion.dx_px / preview_width_px,
-        motion.dy_px / preview_width_px,
-        math.radians(motion.rotation_deg) * optics.roll_radius,
+    rolled = math.radians(motion.rotation_deg) * optics.roll_radius
+    return (
+        motion.dx_px / preview_width_px * 1000 / interval_ms,
+        motion.dy_px / preview_width_px * 1000 / interval_ms,
+        rolled * 1000 / interval_ms,
     )
-    return np.array(moved) * 1000 / interval_ms
 
 
 def _frozen(velocity: NDArray[np.float64] | None) -> tuple[float, float, float] | None:

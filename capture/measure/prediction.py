@@ -83,6 +83,9 @@ def expected_squares(
     # Only the latest: a halt is a large error once, and no reason to mistrust what follows.
     latest = rows[:, -order:]
     missed = float(np.square(latest[..., 0] - latest[..., 1:] @ weights).sum()) / order
+    if ahead_count == 1:  # as for every preview; the rest comes to the same
+        foretold = weights @ velocities[: -order - 1 : -1]
+        return np.array([np.square(foretold).sum() + missed])
     # One more column holds a unit impulse: its echoes add up to the growing error.
     past = np.zeros((order + ahead_count, width + 1))
     past[:order, :width] = velocities[-order:]
