@@ -36,6 +36,9 @@ WARM_UP_SHARE = 0.25
 _SAMPLE_COUNT = 20
 """How often memory is read, and another generator takes the place of the one before."""
 
+_EDGE_COUNT = 5
+"""Readings whose median is the memory before, and after."""
+
 _REST_S = 3.0
 """After so long without work all processes have given back what single pictures took."""
 
@@ -93,16 +96,24 @@ def growth(bench: Bench, under_test: Service, request_count: int) -> None:
         )
         if memory.request_count >= warm_up_count:
             samples.append(memory)
-    first, last = samples[0], samples[-1]
+    first, last = _median(samples[:_EDGE_COUNT]), _median(samples[-_EDGE_COUNT:])
     growth_percent = 100 * (last.all_mb / first.all_mb - 1)
+    count = samples[-1].request_count - samples[0].request_count
     bench.row(
-        f"growth over {last.request_count - first.request_count:,} mixed requests "
-        f"after {first.request_count:,}, %",
+        f"growth over {count:,} mixed requests after {samples[0].request_count:,}, %",
         f"{growth_percent:+.1f}: {first.all_mb:.0f} to {last.all_mb:.0f} MB, front "
         f"{first.front_mb:.0f} to {last.front_mb:.0f}; {_slope_percent(samples):+.2f} per "
         f"100,000 ({MIX})",
         growth_percent,
         (2.0, 0.0),
+    )
+
+
+def _median(samples: Sequence[Memory]) -> Memory:
+    return Memory(
+        samples[0].request_count,
+        statistics.median(memory.front_mb for memory in samples),
+        statistics.median(memory.workers_mb for memory in samples),
     )
 
 
