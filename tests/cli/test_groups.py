@@ -48,13 +48,14 @@ def test_copies_bursts_and_lookalikes_of_a_folder(tmp_path: Path) -> None:
     photos, ledger = tmp_path / "photos", tmp_path / "run.db"
     photos.mkdir()
     good = np.asarray(Image.open(GOOD_SAMPLE).convert("RGB"), np.uint8)
+    turned = np.ascontiguousarray(np.rot90(good))
     for name, data in {
         "burst_1.jpg": jpeg(cv2.GaussianBlur(good, (0, 0), 6), "2026:11:21 12:00:00"),
         "burst_2.jpg": jpeg(good, "2026:11:21 12:00:01"),
         "copy_1.jpg": jpeg(scene(2)),
         "copy_2.jpg": jpeg(scene(2)),
-        "large.jpg": jpeg(scene(3)),
-        "small.jpg": jpeg(cv2.resize(scene(3), (320, 240), interpolation=cv2.INTER_AREA)),
+        "large.jpg": jpeg(turned),
+        "small.jpg": jpeg(cv2.resize(turned, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)),
         "single.jpg": jpeg(scene(4), "2026:11:21 12:00:01"),
         "broken.jpg": b"no picture",
     }.items():
