@@ -16,8 +16,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from capture.archive.engines import LocalEngine
-from capture.archive.pictures import Picture
 from capture.archive.one_picture import MAX_FILE_BYTES
+from capture.archive.pictures import Picture
 from capture.archive.sources import files_at
 from capture.assessment import Assessment, error_record_of, record_of
 from capture.cli.exits import ExitCode

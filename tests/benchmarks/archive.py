@@ -99,15 +99,10 @@ async def paces_of(folder: Path, good: Path, scratch: Path, rounds: int) -> Pace
     failures: dict[str, str] = {}
     with _decoders(1) as one_decoder, _decoders(2) as two_decoders:
         decoders = {"bare one": one_decoder, "bare": two_decoders}
-        async with (
-            LocalEngine(pools[0]) as one,
-            LocalEngine(pools[1]) as two,
-            DaskEngine(make_pool, None, 2) as dask,
-        ):
-            engines: dict[str, tuple[Engine, LanePool | None]] = {
+        async with LocalEngine(pools[0]) as one, LocalEngine(pools[1]) as two:
+            engines: dict[str, tuple[Engine, LanePool]] = {
                 "one": (one, pools[0]),
                 "two": (two, pools[1]),
-                "dask": (dask, None),
             }
             for name, (engine, pool) in engines.items():
                 await pace_of_scoring(warm_up, scratch / f"warm_{name}.db", engine, pool)
@@ -117,20 +112,24 @@ async def paces_of(folder: Path, good: Path, scratch: Path, rounds: int) -> Pace
                 peers = () if number else tuple(VERSIONS)
                 order = ("bare", "two", "dask", "bare one", "one", *peers, "two", "bare")
                 for name in order:
-                    # In threads, so that Dask's scheduler in this process hears its workers.
+                    place = scratch / f"{name}{number}{len(found[name])}.db"
                     if name in decoders:
-                        found[name].append(
-                            await asyncio.to_thread(pace_of_bare_decoding, files, decoders[name])
-                        )
-                        continue
-                    if name in VERSIONS:
+                        pace = pace_of_bare_decoding(files, decoders[name])
+                    elif name == "dask":
+                        # Even idle it takes time from the others: so it is there in its turn.
+                        async with DaskEngine(make_pool, None, 2) as dask:
+                            warm = scratch / f"warm_dask{number}.db"
+                            await pace_of_scoring(warm_up, warm, dask)
+                            pace = await pace_of_scoring(folder, place, dask)
+                    elif name in engines:
+                        pace = await pace_of_scoring(folder, place, *engines[name])
+                    else:
                         try:
-                            found[name].append(await asyncio.to_thread(pace_of_peer, name, good))
+                            pace = pace_of_peer(name, good)
                         except PeerUnavailableError as error:
                             failures[name] = str(error)
-                        continue
-                    place = scratch / f"{name}{number}{len(found[name])}.db"
-                    found[name].append(await pace_of_scoring(folder, place, *engines[name]))
+                            continue
+                    found[name].append(pace)
     return Paces(found, failures)
 
 
