@@ -91,16 +91,16 @@ class _Edges:
     log_width: Floats
     code: Integers
 
-    def by_scale(self, share: Sequence[float], chosen: NDArray[np.bool_] | None = None) -> Floats:
-        """Return quantiles of the log width of each scale, (s, shares)."""
-        return self._quantiles(self.scale, self.scale_count, share, chosen)
+    def by_scale(self, shares: Sequence[float], chosen: Integers | None = None) -> Floats:
+        """Return quantiles of the log width of each scale, (s, shares), for chosen pixels."""
+        return self._quantiles(self.scale, self.scale_count, shares, chosen)
 
     def by_tile(self, share: float) -> Floats:
         """Return one quantile of each tile, (s, n)."""
         groups = self.scale_count * self.tile_count
         return self._quantiles(self.tile, groups, (share,)).reshape(-1, self.tile_count)
 
-    def by_direction(self, share: float, chosen: NDArray[np.bool_] | None = None) -> Floats:
+    def by_direction(self, share: float, chosen: Integers | None = None) -> Floats:
         """Return one quantile of each direction, (s, 6)."""
         groups = self.scale_count * _DIRECTION_COUNT
         found = self._quantiles(self.sextant, groups, (share,), chosen)
@@ -111,7 +111,7 @@ class _Edges:
         group: Integers,
         group_count: int,
         shares: Sequence[float],
-        chosen: NDArray[np.bool_] | None = None,
+        chosen: Integers | None = None,
     ) -> Floats:
         code = self.code
         if chosen is not None:
@@ -126,14 +126,14 @@ def describe_edges(layers: Sequence[EdgePixels]) -> tuple[Floats, Floats]:
     """
     edges, range_code, turned = _join(layers)
     limit = _quantiles(range_code, edges.scale, edges.scale_count, (_SHARE_OF_WEAK,))
-    strong = range_code > np.nan_to_num(limit[:, 0])[edges.scale]
+    strong = np.flatnonzero(range_code > np.nan_to_num(limit[:, 0])[edges.scale])
     counts = np.log1p([[pixels.counts.sum()] for pixels in layers])
     by_direction = edges.by_direction(_SHARE_OF_DIRECTION)
     ends = _widest_and_narrowest(by_direction)
     density = np.bincount(edges.sextant, minlength=by_direction.size).reshape(by_direction.shape)
     density = np.log1p(density)
     by_tile = edges.by_tile(_SHARE_OF_TILE)
-    subject = _best_tiles(by_tile).ravel()[edges.tile]
+    subject = np.flatnonzero(_best_tiles(by_tile).ravel()[edges.tile])
     scalars = [
         counts,
         edges.by_scale(_SHARES),

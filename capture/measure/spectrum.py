@@ -82,7 +82,9 @@ def _power(tiles: NDArray[np.uint8], plan: _Plan) -> NDArray[np.float32]:
     pixels = np.subtract(tiles, mean, dtype=np.float32, order="C")
     pixels *= plan.window
     # OpenCV packs real and imaginary parts side by side, but for the first and last column.
-    packed = np.stack([np.asarray(cv2.dft(tile), np.float32) for tile in pixels])
+    packed = np.empty_like(pixels)
+    for tile, transform in zip(pixels, packed, strict=True):
+        cv2.dft(tile, dst=transform)
     packed *= packed
     return np.asarray(packed[:, :, 1:-1:2] + packed[:, :, 2:-1:2])
 
