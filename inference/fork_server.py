@@ -87,6 +87,8 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._failure: str | None = None
+        self.has_forked = False
+        """Whether a worker of it was ready: it has built the handler, and forks at once."""
 
     @property
     def is_running(self) -> bool:
@@ -110,6 +112,7 @@ class ForkServer:
         control.setblocking(False)
         self._control = control
         self._failure = None
+        self.has_forked = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(control, self._receive)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +14,22 @@ from inference.errors import JobTimeoutError
 from inference.fork_server import ForkServer
 from inference.lane import Lane
 from inference.lane_frame import Frame, FrameKind
+from inference.worker_clock import cpu_time_s, is_runnable
 
 _LOGGER = logging.getLogger(__name__)
 
 MAX_FAILED_STARTS = 3
 """After so many in a row a place counts as broken; it is still tried, ever more seldom."""
 
-_BIRTH_TIMEOUT_S = 60.0  # the fork server may have to build the handler first, from a cold disk
+MAX_STARVED_LIMITS = 6
+"""Limits of a job that may pass on the wall while its worker waits for a processor."""
+
+_FIRST_BIRTH_TIMEOUT_S = 60.0  # the fork server builds the handler first, maybe from a cold disk
+_BIRTH_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 20.0
 _FIRST_RETRY_DELAY_S = 0.2
 _MAX_RETRY_DELAY_S = 5.0
+_LEAST_EXTENSION_S = 0.05
 
 
 @dataclass(eq=False, slots=True)
@@ -33,7 +41,9 @@ class Job:
     content : object
         What the handler gets.
     timeout_s : float
-        Time a worker has for it, in seconds.
+        Time a worker has for it, in seconds: of processors while it runs, so that a busy
+        machine makes no job fail, and at most `MAX_STARVED_LIMITS` times that on the wall;
+        on the wall while it sleeps or is stopped.
     result : asyncio.Future
         What its caller waits for.
     death_count : int
@@ -100,6 +110,8 @@ class Place:
         self._timer: asyncio.TimerHandle | None = None
         self._is_ready = False
         self._is_retired = False
+        self._begun_s = 0.0
+        self._cpu_time_before_s: float | None = None
         self.failed_start_count = 0
         """Workers in a row that did not come up."""
         self.start_failure = "the worker ended while it started"
@@ -135,6 +147,8 @@ class Place:
         """
         self._lane.send(job.content)
         self._job = job
+        self._begun_s = time.monotonic()
+        self._cpu_time_before_s = None if self.pid is None else cpu_time_s(self.pid)
         self._set_timer(job.timeout_s, self._on_job_timeout)
 
     def fill(self) -> None:
@@ -151,7 +165,7 @@ class Place:
             self._fork_server.kill()
             self._fail_start(f"no worker could be forked: {error.strerror}")
         else:
-            self._set_timer(_BIRTH_TIMEOUT_S, self._on_birth_timeout)
+            self._set_timer(self._birth_timeout_s(), self._on_birth_timeout)
 
     def retire(self) -> None:
         """End the worker as soon as it holds no job, and start no other."""
@@ -173,6 +187,7 @@ class Place:
         if frame.kind is FrameKind.READY:
             self._stop_timer()
             self._is_ready = True
+            self._fork_server.has_forked = True
             self.failed_start_count = 0
             self._events.on_ready()
         elif (job := self._release()) is not None:
@@ -192,6 +207,10 @@ class Place:
         self._events.on_death(job)
 
     def _on_job_timeout(self) -> None:
+        assert self._job is not None
+        if extension_s := self._extension_s(self._job):
+            self._set_timer(extension_s, self._on_job_timeout)
+            return
         self._lane.kill()
         job = self._release()
         assert job is not None
@@ -200,11 +219,26 @@ class Place:
         self.fill()
         self._events.on_timeout()
 
+    def _extension_s(self, job: Job) -> float:
+        """Return how much longer a worker may take that had too little of the processors."""
+        before_s, pid = self._cpu_time_before_s, self.pid
+        if pid is None or before_s is None or not is_runnable(pid):
+            return 0.0
+        left_s = job.timeout_s - ((cpu_time_s(pid) or math.inf) - before_s)
+        waited_s = time.monotonic() - self._begun_s
+        if left_s <= 0 or waited_s >= MAX_STARVED_LIMITS * job.timeout_s:
+            return 0.0
+        return max(left_s, _LEAST_EXTENSION_S)
+
+    def _birth_timeout_s(self) -> float:
+        return _BIRTH_TIMEOUT_S if self._fork_server.has_forked else _FIRST_BIRTH_TIMEOUT_S
+
     def _on_birth_timeout(self) -> None:
         if self._lane.pid is None:  # the fork server hangs, or is stopped
+            reason = f"no worker was forked within {self._birth_timeout_s():g} s"
             self._fork_server.kill()
             self._lane.kill()
-            self._fail_start(f"no worker was forked within {_BIRTH_TIMEOUT_S:g} s")
+            self._fail_start(reason)
         else:
             self._set_timer(_START_TIMEOUT_S, self._on_start_timeout)
 

@@ -64,7 +64,8 @@ class LanePool:
     worker_count : int
         Worker processes, at least 1.
     job_timeout_s : float
-        Time a worker has for one job, in seconds, unless `run` says otherwise.
+        Time a worker has for one job, in seconds, unless `run` says otherwise: of processors
+        while it runs, so that a busy machine makes no job fail.
     memory_limit_bytes : int or None
         Private writable memory of one worker; None for no limit. Beyond it allocations
         fail, and the job with them.

@@ -124,6 +124,14 @@ def _spin(_: object) -> None:
         pass
 
 
+def _work(seconds: float) -> float:
+    """Use a processor for so many seconds, however long that takes."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return seconds
+
+
 _COMMANDS: dict[str, Callable[[Any], Any]] = {
     "echo": lambda argument: argument,
     "invert": lambda array: 255 - array,
@@ -137,5 +145,6 @@ _COMMANDS: dict[str, Callable[[Any], Any]] = {
     "allocate": _allocate,
     "describe": _describe,
     "spin": _spin,
+    "work": _work,
     "unpicklable answer": lambda _: lambda: None,
 }

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -231,8 +231,39 @@ class TestDeath:
         os.kill(pool.worker_pids[0], signal.SIGKILL)
         await until(lambda: pool.statistics.death_count == 1 and pool.idle_count == 2)
 
+    async def test_a_stopped_fork_server_is_replaced(self, pool: LanePool) -> None:
+        """It does not answer, which its closed stream would have told; workers come back."""
+        os.kill(parent_of(pool.worker_pids[0]), signal.SIGSTOP)
+        for pid in pool.worker_pids:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: pool.idle_count == 0)
+        assert await pool.run(("echo", 1)) == 1
+        await until(lambda: pool.idle_count == 2)
+
+
+@pytest.fixture
+def crowded_core() -> Iterator[int]:
+    """Return a core on which six others work all the time, each in a session of its own."""
+    core = min(os.sched_getaffinity(0))
+    endless = f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    crowd = [
+        subprocess.Popen([sys.executable, "-c", endless], start_new_session=True) for _ in range(6)
+    ]
+    yield core
+    for process in crowd:
+        process.kill()
+        process.wait()
+
 
 class TestLimits:
+    @pytest.mark.skipif(sys.platform != "linux", reason="PROCESSOR TIME: only Linux tells it")
+    async def test_a_busy_machine_makes_no_job_fail(self, crowded_core: int) -> None:
+        """A worker that waits for a processor is not hung; its limit counts what it had."""
+        async with LanePool(build_handler, worker_count=1, job_timeout_s=0.5, nice=0) as pool:
+            os.sched_setaffinity(pool.worker_pids[0], {crowded_core})
+            assert await pool.run(("work", 0.2)) == 0.2
+            assert pool.statistics.timeout_count == 0
+
     async def test_a_job_past_its_limit_costs_only_its_worker(self, pool: LanePool) -> None:
         """The hung job fails as a timeout, a new worker comes, the other job is untouched."""
         other = asyncio.create_task(pool.run(("sleep", 0.5)))
