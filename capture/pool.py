@@ -49,6 +49,7 @@ def worker_pool(
     classify: bool,
     model: str | None = None,
     worker_count: int | None = None,
+    nice: int | None = None,
 ) -> LanePool:
     """Return a pool of workers, not started yet.
 
@@ -58,15 +59,19 @@ def worker_pool(
         Limits of a worker, and where its models lie.
     classify, model
         As of `worker_factory`.
-    worker_count : int, optional
-        Instead of the one in `settings`.
+    worker_count, nice : int, optional
+        Instead of those in `settings`.
     """
     factory = worker_factory(settings, classify=classify, model=model)
-    return pool_of(settings, factory, worker_count=worker_count)
+    return pool_of(settings, factory, worker_count=worker_count, nice=nice)
 
 
 def pool_of(
-    settings: Settings, factory: Callable[[], Any], *, worker_count: int | None = None
+    settings: Settings,
+    factory: Callable[[], Any],
+    *,
+    worker_count: int | None = None,
+    nice: int | None = None,
 ) -> LanePool:
     """Return a pool of workers with the limits of the settings, not started yet.
 
@@ -76,15 +81,15 @@ def pool_of(
         Limits of a worker.
     factory : callable
         Builds the handler of a worker process.
-    worker_count : int, optional
-        Instead of the one in `settings`.
+    worker_count, nice : int, optional
+        Instead of those in `settings`.
     """
     return LanePool(
         factory,
         worker_count=worker_count or settings.worker_count,
         job_timeout_s=settings.job_timeout_s,
         memory_limit_bytes=settings.memory_limit_mb << 20,
-        nice=settings.worker_niceness,
+        nice=settings.worker_niceness if nice is None else nice,
     )
 
 

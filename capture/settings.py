@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         4096, ge=512, description="memory of its own that a worker may use, in MiB"
     )
     worker_niceness: int = Field(
-        10, ge=0, le=19, description="how far workers yield to whatever else runs here"
+        10, ge=0, le=19, description="how far the workers of a server yield to whatever else runs"
     )
     quarantine_folder: Path | None = Field(
         None, description="where the server keeps pictures that ended two workers; empty: nowhere"

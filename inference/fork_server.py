@@ -181,7 +181,8 @@ def main() -> None:
     except BaseException as error:
         control.sendall(encode_frame(FrameKind.FAILED, (type(error).__name__, str(error))))
         os._exit(1)
-    _be_nice_as_a_session(limits.nice)
+    if limits.nice:
+        _be_nice_as_a_session(limits.nice)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the workers
     gc.collect()
     gc.freeze()  # a collection in a worker must not copy the shared pages

@@ -135,4 +135,5 @@ def archive_pool(
         Instead of the one in `settings`.
     """
     factory = partial(build_file_worker, worker_factory(settings, classify=classify))
-    return pool_of(settings, factory, worker_count=worker_count)
+    # They yield to nobody more than their command does: what it is for is their work.
+    return pool_of(settings, factory, worker_count=worker_count, nice=0)

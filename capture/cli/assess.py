@@ -96,7 +96,7 @@ async def judge_pictures(
     """
     worker_count = min(settings.worker_count, len(pictures))
     job_of = partial(StillJob, profile=profile, classify=classify, explain=explain is not None)
-    pool = worker_pool(settings, classify=classify, worker_count=worker_count)
+    pool = worker_pool(settings, classify=classify, worker_count=worker_count, nice=0)
     async with LocalEngine(pool) as engine:
         ahead: deque[asyncio.Task[Record]] = deque()
         for index, picture in enumerate(pictures):
