@@ -144,7 +144,7 @@ def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
 ) -> None:
     """One line that says how to go on; with room again, the same command does."""
     ledger = tmp_path / "run.db"
-    limit = (150 << 10, 150 << 10)  # bytes that any file may grow to
+    limit = (300 << 10, 300 << 10)  # bytes that any file may grow to: a batch or two
     stopped = subprocess.run(
         command("score", photos, "--ledger", ledger, "--workers", "1"),
         capture_output=True,
