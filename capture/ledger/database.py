@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -49,17 +51,21 @@ def connect(place: str | Path, *, create: bool = True) -> Engine:
     place : str or Path
         Path of a SQLite file, or a database URL.
     create : bool
-        Make the file if there is none.
+        Make the file if there is none. Otherwise a file that cannot be written is opened to
+        be read, see `is_read_only`.
 
     Raises
     ------
     LedgerError
-        If the URL cannot be used, or there is no such file.
+        If the URL cannot be used, there is no such file, or it cannot be read as it lies.
     """
     url = url_of(place)
     file = url.database if url.get_backend_name() == "sqlite" else None
-    if file and not create and not Path(file).is_file():
-        raise LedgerError(f"no ledger at {file}")
+    if file and not create:
+        if not Path(file).is_file():
+            raise LedgerError(f"no ledger at {file}")
+        if not _can_be_written(Path(file)):
+            url = _url_to_read(Path(file))
     with named_errors():
         try:
             engine = create_engine(url, json_serializer=as_json)
@@ -91,6 +97,27 @@ def name_of(place: str) -> str:
     return url_of(place).render_as_string(hide_password=True) if "://" in place else place
 
 
+def is_read_only(engine: Engine) -> bool:
+    """Say whether a SQLite file was opened to be read, since it cannot be written."""
+    return engine.url.query.get("mode") == "ro"
+
+
+def _can_be_written(file: Path) -> bool:
+    # The log is made beside it.
+    return os.access(file, os.W_OK) and os.access(file.absolute().parent, os.W_OK)
+
+
+def _url_to_read(file: Path) -> URL:
+    query = {"uri": "true", "mode": "ro"}
+    log, index = (file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))
+    if not log.exists():
+        # Nobody writes: then no log is needed, and none could be made.
+        query["immutable"] = "1"
+    elif not index.exists() and not os.access(file.absolute().parent, os.W_OK):
+        raise LedgerError(f"{file} has a log beside it: copy both to where they can be written")
+    return URL.create("sqlite", database=f"file:{quote(str(file.absolute()))}", query=query)
+
+
 def _set_up_sqlite(engine: Engine) -> None:
     """Let readers in while a batch is written, and make every batch all or nothing.
 
@@ -101,12 +128,10 @@ def _set_up_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout = {int(1000 * BUSY_TIMEOUT_S)}",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "foreign_keys = ON",
-        ):
+        pragmas = [f"busy_timeout = {int(1000 * BUSY_TIMEOUT_S)}"]
+        if not is_read_only(engine):
+            pragmas += ["journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"]
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -18,11 +18,11 @@ from sqlalchemy import (
     select,
 )
 
-from capture.errors import UnreadableFileError
+from capture.errors import LedgerError, UnreadableFileError
 from capture.gates.profile import Profile
 from capture.ledger import archives, labels, questions, standing
 from capture.ledger.archives import WholeArchive
-from capture.ledger.database import connect, execute_plain, named_errors, upsert
+from capture.ledger.database import connect, execute_plain, is_read_only, named_errors, upsert
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
@@ -280,18 +280,24 @@ def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
     place : str or Path
         Path of a SQLite file, or a database URL such as ``postgresql://host/name``.
     create : bool
-        Make the file if there is none.
+        Make the file if there is none. Otherwise one that cannot be written is read as it is.
 
     Raises
     ------
     LedgerError
-        If it cannot be opened, is no ledger, or was written by a newer program.
+        If it cannot be opened, is no ledger, was written by a newer program, or needs to be
+        brought forward and cannot be written.
     """
     engine = connect(place, create=create)
     with named_errors():
         with engine.connect() as connection:
             current = is_current(connection)
         if not current:
+            if is_read_only(engine):
+                raise LedgerError(
+                    f"{place} is of another schema, and nothing can be brought forward that "
+                    "cannot be written: copy it to where it can"
+                )
             with engine.execution_options(writes=True).begin() as connection:
                 migrate(connection)
     return Ledger(engine)
