@@ -28,7 +28,8 @@ async def _call(target: str, pictures: list[bytes], ends_s: float, seen: Counter
             seen["count"] += 1
             try:
                 await client.assess_image(pictures[number % len(pictures)])
-            except SmartCaptureError:
+            except SmartCaptureError as error:
+                print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
                 seen["failed_count"] += 1
 
 
