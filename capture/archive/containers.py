@@ -7,6 +7,7 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 from capture.archive.pictures import (
     ArchiveFile,
@@ -96,7 +97,7 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
                 if not (info.isreg() and wanted(info.name)):
                     continue
                 if isinstance(archive, FilePicture) and at_hand:
-                    yield TarMember(archive.file, info.name, info.offset_data, info.size, mtime_ns)
+                    yield _at_hand(archive, info, mtime_ns)
                 else:
                     yield _held(opened, info, archive.path, mtime_ns)
     except UnreadableFileError as error:
@@ -105,6 +106,12 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         yield Unreachable(archive.path, f"the archive is damaged: {error}")
     except OSError as error:  # also what the decompressors raise
         yield Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
+
+
+def _at_hand(archive: FilePicture, info: tarfile.TarInfo, mtime_ns: int | None) -> TarMember:
+    sparse: Any = info.sparse  # offsets and lengths, whatever the type stubs say
+    pieces = None if sparse is None else tuple(sparse)
+    return TarMember(archive.file, info.name, info.offset_data, info.size, mtime_ns, pieces)
 
 
 def _is_tar_at_hand(archive: ArchiveFile) -> bool:

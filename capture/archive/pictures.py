@@ -154,13 +154,18 @@ class ZipMember:
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """A member of a tar file that is not compressed: read where it lies."""
+    """A member of a tar file that is not compressed: read where it lies.
+
+    Of a sparse one only `pieces` were stored, one after the other: where each begins in the
+    picture, and its length in bytes. What lies between them is zero.
+    """
 
     archive_path: str
     name: str
     offset_bytes: int
     size_bytes: int
     mtime_ns: int | None
+    pieces: tuple[tuple[int, int], ...] | None = None
 
     @property
     def path(self) -> str:
@@ -186,12 +191,11 @@ class TarMember:
         try:
             with open(self.archive_path, "rb") as opened:  # noqa: PTH123
                 opened.seek(self.offset_bytes)
-                data = opened.read(self.size_bytes)
+                if self.pieces is None:
+                    return _exactly(opened, self.size_bytes)
+                return _spread(opened, self.pieces, self.size_bytes)
         except OSError as error:
             raise unreadable(error) from error
-        if len(data) < self.size_bytes:
-            raise UnreadableFileError("the archive ends early")
-        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +270,22 @@ def read_at_most(opened: IO[bytes], max_bytes: int) -> bytes:
     return data
 
 
+def _exactly(opened: IO[bytes], size_bytes: int) -> bytes:
+    data = opened.read(size_bytes)
+    if len(data) < size_bytes:
+        raise UnreadableFileError("the archive ends early")
+    return data
+
+
+def _spread(opened: IO[bytes], pieces: tuple[tuple[int, int], ...], size_bytes: int) -> bytes:
+    data = bytearray(size_bytes)
+    for start, length in pieces:
+        if not 0 <= start <= start + length <= size_bytes:
+            raise UnreadableFileError("damaged in the archive: a piece lies outside of its file")
+        data[start : start + length] = _exactly(opened, length)
+    return bytes(data)
+
+
 def member_path(archive_path: str, name: str) -> str:
     """Name a member of an archive as the ledger does."""
     return printable(f"{archive_path}{MEMBER}{name}")
@@ -278,5 +298,5 @@ def unreadable(error: OSError) -> UnreadableFileError:
 
 def too_large(size_bytes: int | None, max_bytes: int) -> ImageTooLargeError:
     """Say how large a picture is, and how large it may be."""
-    size = "more" if size_bytes is None else f"{size_bytes / 1e6:.0f} MB"
+    size = "more" if size_bytes is None else f"{size_bytes / 1e6:.0f} MB, more"
     return ImageTooLargeError(f"{size} than the {max_bytes / 1e6:.0f} MB that a file may have")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -182,3 +183,47 @@ def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
     (pipe,) = Sources([str(tmp_path)])
     with pytest.raises(UnreadableFileError, match="regular"):
         pipe.stamp()
+
+
+def sparse_header(name: str, pieces: list[tuple[int, int]], size_bytes: int) -> bytes:
+    """Return the header that GNU tar writes for a file with holes."""
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.GNUTYPE_SPARSE
+    info.size = sum(length for _, length in pieces)
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    fields = [value for piece in pieces for value in piece]
+    block[386 : 386 + 12 * len(fields)] = b"".join(b"%011o\0" % value for value in fields)
+    block[483:495] = b"%011o\0" % size_bytes
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_a_sparse_member_has_its_holes_again(suffix: str, tmp_path: Path) -> None:
+    """Zeros between the pieces that were stored, and after them (`tar -S`)."""
+    header = sparse_header("holes.jpg", [(0, 512), (4096, 512)], 6000)
+    data = header + b"a" * 512 + b"b" * 512 + bytes(1024)
+    file = tmp_path / f"shard{suffix}"
+    file.write_bytes(data if suffix == ".tar" else gzip.compress(data))
+    (picture,) = Sources([str(file)])
+    assert picture.stamp().size_bytes == 6000
+    whole = b"a" * 512 + bytes(3584) + b"b" * 512 + bytes(1392)
+    assert picture.read(MEBIBYTE) == whole
+
+
+def test_a_sparse_member_that_lies_is_a_row(tmp_path: Path) -> None:
+    """A piece that begins past the end of its file is damage, not a crash."""
+    header = sparse_header("lies.jpg", [(0, 512), (9000, 512)], 6000)
+    (tmp_path / "shard.tar").write_bytes(header + bytes(1024) + bytes(1024))
+    (picture,) = Sources([str(tmp_path)])
+    with pytest.raises(UnreadableFileError, match="damaged"):
+        picture.read(MEBIBYTE)
+
+
+def test_what_is_too_large_says_by_what(tmp_path: Path) -> None:
+    """Both sizes, in words that can be read."""
+    make_tar(tmp_path / "shard.tar", {"1.jpg": bytes(3_000_000)})
+    (picture,) = Sources([str(tmp_path)])
+    with pytest.raises(ImageTooLargeError, match="3 MB, more than the 1 MB that a file may have"):
+        picture.read(MEBIBYTE)
