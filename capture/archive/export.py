@@ -6,6 +6,7 @@ Pictures are only ever read: copied or linked to, never moved, renamed or delete
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -29,6 +30,10 @@ BATCH_COUNT = 10_000
 MAX_FILE_BYTES = 1 << 30
 NOT_JUDGED = "NOT_JUDGED"
 _JSON_COLUMNS = ("reasons", "labels")
+_OF_NAMES = frozenset(
+    {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+)
+"""What a file system says of one name; the others can be laid out all the same."""
 
 
 def export_rows(rows: Iterable[Row], file: Path) -> int:
@@ -153,11 +158,14 @@ class SortedOut:
         Those that lay there already.
     gone_count : int
         Those that could not be read any more.
+    refused_count : int
+        Those whose names cannot be used there: too long, or of a folder and a file at once.
     """
 
     laid_count: int = 0
     present_count: int = 0
     gone_count: int = 0
+    refused_count: int = 0
 
 
 def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> SortedOut:
@@ -185,6 +193,10 @@ def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> Sor
     ConfigurationError
         If the folder cannot be written.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {folder}: {error.strerror}") from error
     done = SortedOut()
     finder = Finder()
     for row in rows:
@@ -192,7 +204,9 @@ def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> Sor
         try:
             _lay(finder.at(row["path"]), row, target, link, done)
         except OSError as error:
-            raise ConfigurationError(f"cannot write {target}: {error.strerror}") from error
+            if error.errno not in _OF_NAMES:
+                raise ConfigurationError(f"cannot write {target}: {error.strerror}") from error
+            done.refused_count += 1
     return done
 
 
@@ -219,9 +233,14 @@ def _lay(picture: Picture, row: Row, target: Path, link: bool, done: SortedOut) 
 
 def _write_whole(target: Path, write: Callable[[Path], object]) -> None:
     """Let nobody find half a file under its name, not even after a kill."""
-    unfinished = target.with_name(f".{target.name}.part")
-    write(unfinished)
-    unfinished.replace(target)
+    # Not of the name itself: that may be as long as a name can be.
+    unfinished = target.with_name(f".{sha256(target.name.encode()).hexdigest()[:16]}.part")
+    try:
+        write(unfinished)
+        unfinished.replace(target)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def _free(target: Path, row: Row) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,9 @@ class Finder:
         Picture
             Where nothing is found any more, one that cannot be read.
         """
-        if is_url(path) or not Path(path).is_file():
+        if is_url(path) or not _is_file(path):
             for archive in _archives_in(path):
-                if is_url(path) or Path(archive).is_file():
+                if is_url(path) or _is_file(archive):
                     with self._lock:
                         return self._member(archive, path)
         return picture_at_url(path) if is_url(path) else FilePicture(path)
@@ -93,6 +94,10 @@ def address_of(path: str) -> str | None:
     if is_url(place):
         return place if place.startswith(("http://", "https://")) else None
     return Path(place).as_uri() if Path(place).is_absolute() else None
+
+
+def _is_file(path: str) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path raises where a name is too long
 
 
 def _archives_in(path: str) -> Iterator[str]:

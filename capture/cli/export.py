@@ -9,6 +9,7 @@ import typer
 from sqlalchemy import ColumnElement, func
 
 from capture.archive.export import FORMATS, NOT_JUDGED, SortedOut, export_rows, sort_out
+from capture.cli.exits import ExitCode
 from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError
 from capture.gates.verdict import Verdict
@@ -45,10 +46,13 @@ def export(
 
     Pictures are only read: nothing is moved or deleted, and nothing that lies in the
     folder already is overwritten.
+
+    Exit codes: 0 done, 1 some pictures have names that cannot be used there, 2 wrong use.
     """
     if output is None and copy_to is None and link_to is None:
         raise ConfigurationError("give --output, --copy-to or --link-to")
     condition = _condition(verdict or [])
+    refused_count = 0
     with open_ledger(ledger, create=False) as opened:
         if output is not None:
             count = export_rows(opened.rows(condition), output)
@@ -58,6 +62,8 @@ def export(
             if folder is not None:
                 done = sort_out(opened.rows(condition), folder, root, link=link)
                 typer.echo(f"{folder}: {_words(done)}")
+                refused_count += done.refused_count
+    raise typer.Exit(ExitCode.SOME_UNREADABLE if refused_count else ExitCode.DONE)
 
 
 def _condition(verdicts: list[str]) -> ColumnElement[bool]:
@@ -73,5 +79,6 @@ def _words(done: SortedOut) -> str:
         (done.laid_count, "laid out"),
         (done.present_count, "were there already"),
         (done.gone_count, "could not be read any more"),
+        (done.refused_count, "not laid out: their names cannot be used there"),
     ]
     return ", ".join(f"{count:,} {words}" for count, words in parts if count) or "nothing"

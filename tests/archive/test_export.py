@@ -9,10 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from capture.archive.export import SortedOut, export_rows, sort_out
+from capture.cli.app import app
 from capture.errors import ConfigurationError
 from capture.gates.profile import load_profile
+from capture.ledger.ledger import open_ledger
 from capture.ledger.rows import Row, row_of_unjudged
 from capture.ledger.schema import assessments
 from tests.review.ledgers import filled
@@ -144,3 +147,48 @@ def test_nothing_that_lies_there_is_overwritten(photos: Path) -> None:
     sort_out(laid_out(photos)[:1], out, f"{photos}/", link=False)
     beside = f"ACCEPT/a/1.{sha256(b'one').hexdigest()[:12]}.jpg"
     assert tree(out) == {"ACCEPT/a/1.jpg": b"not one", beside: b"one"}
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+def test_a_name_that_cannot_be_used_is_counted(photos: Path, link: bool) -> None:
+    """Too long for a file, or a folder's already: the others are laid out all the same."""
+    long, longest = f"{'x' * 300}.jpg", f"{'y' * 251}.jpg"
+    with zipfile.ZipFile(photos / "names.zip", "w") as archive:
+        for name in (long, longest):
+            archive.writestr(name, b"five")
+    rows = [
+        row(f"{photos}/names.zip!{long}", b"five", "ACCEPT"),
+        row(f"{photos}/names.zip!{longest}", b"five", "ACCEPT"),
+        row(photos / "2.jpg", b"two", "ACCEPT"),
+    ]
+    out = photos.parent / "out"
+    (out / "ACCEPT").mkdir(parents=True)
+    (out / "ACCEPT" / "a").write_bytes(b"a file")
+    rows.append(row(photos / "a/1.jpg", b"one", "ACCEPT"))
+    done = sort_out(rows, out, f"{photos}/", link=link)
+    assert done == SortedOut(laid_count=2, refused_count=2)
+    assert tree(out) == {
+        f"ACCEPT/names.zip/{longest}": b"five",
+        "ACCEPT/2.jpg": b"two",
+        "ACCEPT/a": b"a file",
+    }
+
+
+def test_a_folder_that_cannot_be_made_ends_it(photos: Path) -> None:
+    """Where nothing can be laid out, no picture is to blame."""
+    (photos.parent / "out").write_bytes(b"a file")
+    with pytest.raises(ConfigurationError, match="cannot write"):
+        sort_out(laid_out(photos), photos.parent / "out", f"{photos}/", link=False)
+
+
+def test_the_command_says_what_it_could_not_lay_out(tmp_path: Path) -> None:
+    """A line that counts it, and exit code 1."""
+    with zipfile.ZipFile(tmp_path / "names.zip", "w") as archive:
+        archive.writestr(f"{'x' * 300}.jpg", b"five")
+    with open_ledger(tmp_path / "run.db") as ledger:
+        run_id = ledger.begin_run([str(tmp_path)], PROFILE, "1.0", classify=False)
+        ledger.put(run_id, [row(f"{tmp_path}/names.zip!{'x' * 300}.jpg", b"five", "RETAKE")])
+    words = ["export", str(tmp_path / "run.db"), "--copy-to", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert "1 not laid out: their names cannot be used there" in done.stdout
