@@ -5,8 +5,11 @@ from __future__ import annotations
 import tarfile
 import weakref
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from posixpath import normpath
 from typing import Any
 
 from capture.archive.pictures import (
@@ -21,6 +24,7 @@ from capture.archive.pictures import (
 )
 from capture.archive.remote import is_url
 from capture.errors import UnreadableFileError
+from capture.ledger.names import printable
 
 Wanted = Callable[[str], bool]
 """Says by its name whether a member is a picture."""
@@ -31,6 +35,7 @@ COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".
 ARCHIVE_SUFFIXES = ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES
 
 MAX_HELD_BYTES = 256 << 20
+MAX_LINKABLE_COUNT = 1 << 15
 
 
 def is_archive(name: str) -> bool:
@@ -91,14 +96,19 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
             closing(archive.open_to_jump() if at_hand else archive.open_in_passing()) as stream,
             tarfile.open(fileobj=stream, mode="r:" if at_hand else "r|*") as opened,
         ):
+            linkable = _Linkable(archive.path)
             for info in opened:
                 # tarfile keeps every header it has seen; a shard may hold millions.
                 opened.members = []  # type: ignore[attr-defined]
-                if not (info.isreg() and wanted(info.name)):
-                    continue
-                if isinstance(archive, FilePicture) and at_hand:
-                    yield _at_hand(archive, info, mtime_ns)
-                else:
+                is_wanted = wanted(info.name)
+                if info.islnk() and is_wanted:
+                    yield linkable.at(info)
+                elif info.isreg() and isinstance(archive, FilePicture) and at_hand:
+                    member = _at_hand(archive, info, mtime_ns)
+                    linkable.add(member)
+                    if is_wanted:
+                        yield member
+                elif info.isreg() and is_wanted:
                     yield _held(opened, info, archive.path, mtime_ns)
     except UnreadableFileError as error:
         yield Unreachable(archive.path, str(error))
@@ -106,6 +116,34 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         yield Unreachable(archive.path, f"the archive is damaged: {error}")
     except OSError as error:  # also what the decompressors raise
         yield Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
+
+
+class _Linkable:
+    """Members that a hard link may lead back to: the last ones, since a shard may hold millions.
+
+    Parameters
+    ----------
+    archive_path : str
+        Of the tar.
+    """
+
+    def __init__(self, archive_path: str) -> None:
+        self._archive_path = archive_path
+        self._members: OrderedDict[str, TarMember] = OrderedDict()
+
+    def add(self, member: TarMember) -> None:
+        """Remember a member."""
+        self._members[normpath(member.name)] = member
+        if len(self._members) > MAX_LINKABLE_COUNT:
+            self._members.popitem(last=False)
+
+    def at(self, link: tarfile.TarInfo) -> Picture:
+        """Return what a link leads to under its own name, or why that cannot be read."""
+        member = self._members.get(normpath(link.linkname))
+        if member is not None:
+            return replace(member, name=link.name)
+        why = f"hard link to {printable(link.linkname)}, which alone has the bytes"
+        return Unreachable(member_path(self._archive_path, link.name), why)
 
 
 def _at_hand(archive: FilePicture, info: tarfile.TarInfo, mtime_ns: int | None) -> TarMember:

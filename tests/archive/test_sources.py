@@ -227,3 +227,36 @@ def test_what_is_too_large_says_by_what(tmp_path: Path) -> None:
     (picture,) = Sources([str(tmp_path)])
     with pytest.raises(ImageTooLargeError, match="3 MB, more than the 1 MB that a file may have"):
         picture.read(MEBIBYTE)
+
+
+def make_tar_with_links(file: Path, mode: str) -> None:
+    """As tar writes a folder in which files have several names."""
+    with tarfile.open(file, mode) as archive:  # type: ignore[call-overload]
+        for name, linked in (("./a.jpg", ""), ("./b.jpg", "./a.jpg"), ("c.jpg", "gone.jpg")):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.LNKTYPE if linked else tarfile.REGTYPE
+            info.linkname = linked
+            info.size = 0 if linked else 5
+            archive.addfile(info, None if linked else io.BytesIO(b"first"))
+
+
+def test_a_hard_link_in_a_tar_is_the_picture_it_leads_to(tmp_path: Path) -> None:
+    """Under its own name; where it leads nowhere, it is a row that says so."""
+    make_tar_with_links(tmp_path / "shard.tar", "w")
+    first, second, lost = Sources([str(tmp_path)])
+    assert paths_below(tmp_path, [first, second, lost]) == [
+        *("shard.tar!./a.jpg", "shard.tar!./b.jpg", "shard.tar!c.jpg"),
+    ]
+    assert first.read(MEBIBYTE) == second.read(MEBIBYTE) == b"first"
+    assert Finder().at(second.path).read(MEBIBYTE) == b"first"
+    with pytest.raises(UnreadableFileError, match=r"hard link to gone\.jpg"):
+        lost.read(MEBIBYTE)
+
+
+def test_a_hard_link_in_a_compressed_tar_is_a_row_that_says_so(tmp_path: Path) -> None:
+    """What it leads to was read in passing, and is not held."""
+    make_tar_with_links(tmp_path / "shard.tar.gz", "w:gz")
+    first, second, _ = Sources([str(tmp_path)])
+    assert first.read(MEBIBYTE) == b"first"
+    with pytest.raises(UnreadableFileError, match=r"hard link to \./a\.jpg"):
+        second.read(MEBIBYTE)
