@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -38,6 +39,10 @@ from inference.registry import Registry
 
 if TYPE_CHECKING:
     from capture.archive.dask_engine import DaskEngine
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPED = "Stopped before the end. The same command goes on from here."
 
 
 class EngineName(StrEnum):
@@ -106,12 +111,12 @@ def score(
     that their store's own tools take, from the environment or their files.
 
     Exit codes: 0 done, 1 some pictures could not be judged (their rows say why),
-    2 wrong use, 130 stopped by Ctrl-C.
+    2 wrong use, 130 stopped by Ctrl-C or SIGTERM.
     """
     settings = load_settings(worker_count=workers)
     limits = load_profile(profile or settings.default_profile)
     started = _engine(engine, scheduler, settings, classify=classify)
-    with ExitStack() as stack:
+    with _stoppable(quiet=quiet), ExitStack() as stack:
         named = [name for name in sources if name != STDIN]
         listed = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in sources else None
         pictures = Sources(named, listed)
@@ -130,18 +135,32 @@ def score(
             opened.max_pixels_of,
             Registry(settings.models_folder).active().id if classify else None,
         )
-        progress = stack.enter_context(ScoreProgress(hidden=quiet or json_))
         try:
-            summary = asyncio.run(_score(pictures, opened, judging, started, run_id, progress))
+            with ScoreProgress(hidden=quiet or json_) as progress:
+                summary = asyncio.run(_score(pictures, opened, judging, started, run_id, progress))
         except LedgerError as error:
             raise LedgerError(
                 f"{error}; what was committed stays, and the same command goes on from there"
             ) from error
-    if json_:
-        print(json.dumps(_json_of(summary, name_of(ledger)), indent=2))
-    elif not quiet:
-        _print(summary, name_of(ledger))
+        if json_:
+            print(json.dumps(_json_of(summary, name_of(ledger)), indent=2))
+        elif not quiet:
+            _print(summary, name_of(ledger))
     raise typer.Exit(_exit_code(summary))
+
+
+@contextmanager
+def _stoppable(*, quiet: bool) -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, at any moment: with a word on how to go on."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not quiet:
+            typer.echo(STOPPED, err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _engine(
@@ -171,21 +190,16 @@ async def _score(
 ) -> Summary:
     started = time.monotonic()
     given_up = Event()
-    async with engine:
-        run = ArchiveRun(
-            ledger,
-            engine,
-            judging,
-            run_id=run_id,
-            on_progress=progress.show,
-        )
-        _stop_on_signals(run, progress)
-        counting = asyncio.create_task(_count(pictures, given_up, progress))
-        try:
-            tally = await run.score(pictures.listing(recalling(ledger, judging)))
-        finally:
-            given_up.set()
-            await counting
+    with ExitStack() as stack:
+        async with engine:
+            run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=progress.show)
+            stack.enter_context(_stopping_on_signals(run, progress))
+            counting = asyncio.create_task(_count(pictures, given_up, progress))
+            try:
+                tally = await run.score(pictures.listing(recalling(ledger, judging)))
+            finally:
+                given_up.set()
+                await counting
     if not run.is_stopping:
         ledger.finish_run(run_id)
     duration_s = time.monotonic() - started
@@ -198,17 +212,26 @@ async def _count(pictures: Sources, given_up: Event, progress: ScoreProgress) ->
         progress.expect(total)
 
 
-def _stop_on_signals(run: ArchiveRun, progress: ScoreProgress) -> None:
+@contextmanager
+def _stopping_on_signals(run: ArchiveRun, progress: ScoreProgress) -> Iterator[None]:
     loop = asyncio.get_running_loop()
+
+    def interrupt_on_signals() -> None:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.default_int_handler)
 
     def stop() -> None:
         progress.say("stopping: what is in hand is finished first")
         run.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)  # a second one ends it at once
+        interrupt_on_signals()  # a second one ends it at once
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        interrupt_on_signals()
 
 
 def _print(summary: Summary, ledger: str) -> None:
@@ -233,7 +256,7 @@ def _print(summary: Summary, ledger: str) -> None:
     if summary.is_complete:
         console.print(f"Look at it with: smart-capture report {ledger}", highlight=False)
     else:
-        console.print("Stopped before the end. The same command goes on from here.")
+        console.print(STOPPED)
 
 
 def _json_of(summary: Summary, ledger: str) -> dict[str, Any]:

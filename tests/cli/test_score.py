@@ -124,6 +124,40 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
     assert rows_of(ledger) == whole
 
 
+def test_sigterm_stops_as_ctrl_c_does(photos: Path, tmp_path: Path) -> None:
+    """As service managers stop what they run."""
+    with scoring(photos, tmp_path / "run.db") as process:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate()
+    assert process.returncode == 130
+    assert b"The same command goes on" in output
+    assert b"Traceback" not in output
+
+
+def test_a_run_that_is_stopped_while_it_starts_says_how_to_go_on(
+    photos: Path, whole: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    """Before a picture is judged, by either signal."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        ledger = tmp_path / f"{number.name}.db"
+        process = subprocess.Popen(
+            command("score", photos, "--ledger", ledger),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        ends_at = time.monotonic() + DEADLINE_S
+        while not ledger.exists():
+            assert time.monotonic() < ends_at
+            time.sleep(0.005)
+        process.send_signal(number)
+        output, _ = process.communicate()
+        assert process.returncode == 130, output
+        assert b"The same command goes on" in output
+        assert b"Traceback" not in output
+    assert run("score", photos, "--ledger", ledger).returncode == 1
+    assert rows_of(ledger) == whole
+
+
 def test_a_ledger_and_its_log_copied_in_flight_go_on(
     photos: Path, whole: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:
