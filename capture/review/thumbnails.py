@@ -41,8 +41,11 @@ def make_thumbnail(job: ThumbnailJob) -> bytes | None:
     except ImageError:
         return None
     color = decoded.upright_color(LONG_EDGE_PX)
-    scale = min(1.0, LONG_EDGE_PX / max(color.shape[:2]))
-    small = cv2.resize(color, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height_px, width_px = color.shape[:2]
+    scale = min(1.0, LONG_EDGE_PX / max(height_px, width_px))
+    # A panorama of one line stays one line high.
+    size = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+    small = cv2.resize(color, size, interpolation=cv2.INTER_AREA)
     return bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
 
 

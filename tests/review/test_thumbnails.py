@@ -18,3 +18,15 @@ async def test_pictures_are_made_small() -> None:
         for path, data in small.items()
     }
     assert shapes == {"/wide": (LONG_EDGE_PX // 2, LONG_EDGE_PX), "/small": (48, 64)}
+
+
+async def test_a_picture_of_one_line_stays_one_line_high() -> None:
+    """The narrowest picture there is still has a small one."""
+    small = await thumbnails_of(["/line"], lambda _: jpeg_of_one_line(), worker_count=1)
+    shape = cv2.imdecode(np.frombuffer(small["/line"], np.uint8), cv2.IMREAD_COLOR).shape[:2]
+    assert shape == (1, LONG_EDGE_PX)
+
+
+def jpeg_of_one_line() -> bytes:
+    line = np.full((1, 20_000, 3), 128, np.uint8)
+    return bytes(cv2.imencode(".jpg", line)[1])
