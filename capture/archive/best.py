@@ -63,9 +63,12 @@ def best_of(candidates: Sequence[Candidate]) -> Choice:
     return Choice(best.path, "equal in all that is measured; the first by path")
 
 
-def _stepped(value: float | None, step: float) -> float:
-    """Return how many whole steps a value is from 0; unknown comes last."""
-    return _UNKNOWN if value is None else math.floor(abs(value) / step)
+def _stepped(value: float | None, step: float, digit_count: int = 2) -> float:
+    """Return how many whole steps a value is from 0; unknown comes last.
+
+    It is rounded as it is printed, so that no reason names two numbers that look the same.
+    """
+    return _UNKNOWN if value is None else math.floor(abs(round(value, digit_count)) / step)
 
 
 def _blur_words(best: Candidate, other: Candidate) -> str:
@@ -106,5 +109,5 @@ _CRITERIA = (
     ),
     _Criterion(lambda c: _stepped(c.blur_probability, 0.05), _blur_words),
     _Criterion(lambda c: _stepped(c.exposure_offset_ev, 0.25), _exposure_words),
-    _Criterion(lambda c: _stepped(c.noise_sigma, 1.0), _noise_words),
+    _Criterion(lambda c: _stepped(c.noise_sigma, 1.0, digit_count=1), _noise_words),
 )

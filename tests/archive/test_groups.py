@@ -130,6 +130,11 @@ def test_groups_do_not_depend_on_the_order_of_pictures() -> None:
         ({}, {"exposure_offset_ev": -0.8}, r"better exposed: \+0.00, next best -0.80 EV"),
         ({}, {"noise_sigma": 5.0}, "less noise: 2.0, next best 5.0 levels"),
         ({}, {"blur_probability": 0.12}, "equal in all that is measured"),
+        (
+            {"exposure_offset_ev": -1.9996},
+            {"exposure_offset_ev": -2.0004},
+            "equal in all that is measured",
+        ),
     ],
 )
 def test_the_reason_is_the_first_thing_that_differs(
