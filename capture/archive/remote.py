@@ -22,7 +22,7 @@ from capture.archive.pictures import (
     read_at_most,
     too_large,
 )
-from capture.archive.retrying import asked_again
+from capture.archive.retrying import asked_again, cause_of
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.ledger.names import printable
 
@@ -219,8 +219,9 @@ def _asked(question: Callable[[], Any]) -> Any:
         raise UnreadableFileError(_words_for(error)) from error
 
 
-def _words_for(error: Exception) -> str:
+def _words_for(error: BaseException) -> str:
     """Say what went wrong; texts of stores may hold signed URLs, so they are left out."""
+    error = cause_of(error)
     if isinstance(error, FileNotFoundError):
         return "No such file or directory"
     words = [type(error).__name__]

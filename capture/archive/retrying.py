@@ -16,6 +16,7 @@ Result = TypeVar("Result")
 
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _BUSY = (408, 429)
+_MISSING = (404, 410)
 
 
 def asked_again(question: Callable[[], Result]) -> Result:
@@ -42,8 +43,18 @@ def _retrying() -> Retrying:
     )
 
 
+def cause_of(error: BaseException) -> BaseException:
+    """Return what really went wrong: fsspec says of whatever a web server did, not found."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or cause is None:
+        return error
+    is_missing = getattr(cause, "status", None) in _MISSING
+    return cause if _is_of_http(cause) and not is_missing else error
+
+
 def _may_pass(error: BaseException) -> bool:
     """Say whether an error is of the connection, or of a server that is busy."""
+    error = cause_of(error)
     status = getattr(error, "status", None)
     if isinstance(status, int) and status >= 400:
         return status in _BUSY or status >= 500

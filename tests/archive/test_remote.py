@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -134,6 +135,23 @@ def test_a_picture_is_found_again_by_its_url(store: str) -> None:
         picture.read(100)
     with pytest.raises(UnreadableFileError):
         Finder().at(f"{store}/gone.jpg").read(1 << 20)
+
+
+def test_a_server_that_does_not_answer_is_not_a_missing_file() -> None:
+    """Nobody listens: the row says so, and the question was asked again before."""
+    pytest.importorskip("aiohttp", reason="needs the [archive] extra (aiohttp)")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    (picture,) = Sources([f"http://127.0.0.1:{port}/a.jpg"])
+    with pytest.raises(UnreadableFileError, match="Connect call failed"):
+        picture.read(1 << 20)
+
+
+def test_a_page_that_is_missing_is_a_missing_file(web: str) -> None:
+    """As on a disk."""
+    (picture,) = Sources([f"{web}gone.jpg"])
+    with pytest.raises(UnreadableFileError, match="No such file or directory"):
+        picture.read(1 << 20)
 
 
 def test_a_store_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
