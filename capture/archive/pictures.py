@@ -16,6 +16,8 @@ from capture.ledger.names import printable
 MEMBER = "!"
 """Between the path of an archive and the name of a member."""
 
+_ENCRYPTED = 1  # bit of the flags of a zip's member
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -141,6 +143,8 @@ class ZipMember:
 
     def read(self, max_bytes: int) -> bytes:
         """Unpack it; raises UnreadableFileError or ImageTooLargeError."""
+        if self.info.flag_bits & _ENCRYPTED:
+            raise UnreadableFileError("encrypted in the archive")
         try:
             with self.archive.open(self.info) as opened:
                 return read_at_most(opened, max_bytes)
@@ -148,7 +152,7 @@ class ZipMember:
             raise unreadable(error) from error
         except (zipfile.BadZipFile, ZlibError, EOFError) as error:
             raise UnreadableFileError(f"damaged in the archive: {error}") from error
-        except (RuntimeError, NotImplementedError) as error:  # encrypted; unknown compression
+        except (RuntimeError, NotImplementedError) as error:  # unknown compression
             raise UnreadableFileError(str(error)) from error
 
 

@@ -260,3 +260,15 @@ def test_a_hard_link_in_a_compressed_tar_is_a_row_that_says_so(tmp_path: Path) -
     assert first.read(MEBIBYTE) == b"first"
     with pytest.raises(UnreadableFileError, match=r"hard link to \./a\.jpg"):
         second.read(MEBIBYTE)
+
+
+def test_an_encrypted_member_is_a_row_that_says_so(tmp_path: Path) -> None:
+    """In three words, not in the words of the library."""
+    make_zip(tmp_path / "shard.zip", {"1.jpg": b"secret"})
+    data = bytearray((tmp_path / "shard.zip").read_bytes())
+    for signature, flags_at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + flags_at] |= 1
+    (tmp_path / "shard.zip").write_bytes(data)
+    (picture,) = Sources([str(tmp_path)])
+    with pytest.raises(UnreadableFileError, match=r"^encrypted in the archive$"):
+        picture.read(MEBIBYTE)
