@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from capture.assessment import Assessment
-from capture.gates.profile import load_profile
+from capture.gates.profile import Profile, load_profile
 from capture.gates.verdict import Verdict
 from capture.images import EncodedImage
 from capture.worker import StillJob, Worker, WorkerConfig, build_worker
@@ -73,7 +74,13 @@ def make_pictures(count: int = 16) -> Pictures:
 
 def still_job(data: bytes, *, classify: bool = True) -> StillJob:
     """Return the job that the service makes of a picture."""
-    return StillJob(EncodedImage(data), load_profile("default"), classify)
+    return StillJob(EncodedImage(data), _profile(), classify)
+
+
+@cache
+def _profile() -> Profile:
+    """Read once, as servers do: peers pay for it with no picture."""
+    return load_profile("default")
 
 
 def _verdict(worker: Worker, data: bytes) -> Verdict | None:
