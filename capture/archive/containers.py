@@ -83,7 +83,8 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         stack.pop_all()
     # Members are read later, some perhaps never: the last one closes the archive.
     weakref.finalize(opened, stream.close)
-    for info in opened.infolist():
+    # Of members of one name the last counts, as whoever unpacks the file would find it.
+    for info in {info.filename: info for info in opened.infolist()}.values():
         if not info.is_dir() and wanted(info.filename):
             yield ZipMember(archive.path, opened, info, mtime_ns)
 

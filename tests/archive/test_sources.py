@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -272,3 +273,15 @@ def test_an_encrypted_member_is_a_row_that_says_so(tmp_path: Path) -> None:
     (picture,) = Sources([str(tmp_path)])
     with pytest.raises(UnreadableFileError, match=r"^encrypted in the archive$"):
         picture.read(MEBIBYTE)
+
+
+def test_of_two_members_of_one_name_the_last_is_the_picture(tmp_path: Path) -> None:
+    """Listed, counted and found once, as whoever unpacks the zip would find it."""
+    with zipfile.ZipFile(tmp_path / "shard.zip", "w") as archive:
+        for data in (b"first", b"last"):
+            with warnings.catch_warnings(action="ignore"):  # zipfile's own, about the name
+                archive.writestr("1.jpg", data)
+    sources = Sources([str(tmp_path)])
+    (picture,) = sources
+    assert sources.count(Event()) == 1
+    assert picture.read(MEBIBYTE) == Finder().at(picture.path).read(MEBIBYTE) == b"last"
