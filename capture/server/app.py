@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 _MAX_CALL_COUNT = 16_384
 """Open calls of every kind: the end of memory, far beyond the limits of the settings."""
 
+_LAST_CALLS_S, _GOING_AWAY_S = 0.05, 0.02
+"""For calls already sent to be taken, and for gRPC to tell clients to go elsewhere."""
+
 _LOG = structlog.get_logger("capture.server")
 
 
@@ -193,7 +196,7 @@ class Server:
         if self._grpc is not None:
             await self._readiness.end()
             await self.drain.run(grace_s)
-            await self._grpc.stop(max(0.0, ends_at_s - time.monotonic()))
+            await self._stop_taking_calls(self._grpc, ends_at_s)
             self._grpc = None
         self._stop_metrics()
         tracing, self._tracing = self._tracing, None
@@ -202,6 +205,14 @@ class Server:
         await self.pool.close()
         if self._shelf is not None:
             self._shelf.end()
+
+    async def _stop_taking_calls(self, server: grpc.aio.Server, ends_at_s: float) -> None:
+        with self.drain.holding_answers():
+            if time.monotonic() + _LAST_CALLS_S < ends_at_s:
+                await asyncio.sleep(_LAST_CALLS_S)
+            stopping = asyncio.create_task(server.stop(max(0.0, ends_at_s - time.monotonic())))
+            await asyncio.sleep(_GOING_AWAY_S)
+        await stopping
 
 
 async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> bool:

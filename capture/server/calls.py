@@ -167,6 +167,8 @@ class Drain:
         self._streams: dict[object, Callable[[], object]] = {}
         self._no_streams = asyncio.Event()
         self._no_streams.set()
+        self._answers_go = asyncio.Event()
+        self._answers_go.set()
 
     @property
     def has_begun(self) -> bool:
@@ -192,6 +194,23 @@ class Drain:
             del self._streams[stream]
             if not self._streams:
                 self._no_streams.set()
+
+    async def may_answer(self) -> None:
+        """Wait while answers are held back."""
+        await self._answers_go.wait()
+
+    @contextmanager
+    def holding_answers(self) -> Iterator[None]:
+        """Hold answers back meanwhile: who waits for one does not call again.
+
+        gRPC takes calls one by one, and cancels those it has not taken when it is told to
+        stop; callers that have just been answered would call again in that moment.
+        """
+        self._answers_go.clear()
+        try:
+            yield
+        finally:
+            self._answers_go.set()
 
     async def run(self, grace_s: float) -> None:
         """Tell all streams to come to an end, and wait for it up to `grace_s` seconds."""

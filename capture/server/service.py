@@ -116,6 +116,7 @@ class SmartCaptureService:
                 judged = await self._desk.judge(
                     call, request.image, request.options, caller=caller, is_counted=True
                 )
+            await self._drain.may_answer()
             if isinstance(judged, Refusal):
                 await call.abort(judged)
             return smart_capture_pb2.AssessImageResponse(assessment=judged)

@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 
 from capture.errors import EmptyImageError
-from capture.server.calls import Context, answering
+from capture.server.calls import Context, Drain, answering
 from capture.server.metrics import Metrics
 
 
@@ -49,3 +49,14 @@ async def test_a_refusal_for_a_caller_who_has_left_is_no_failure(
         assert isinstance(await ended.get(), asyncio.CancelledError)
         await server.stop(None)
     assert caplog.records == []
+
+
+async def test_answers_wait_while_they_are_held_back() -> None:
+    """Callers that wait for one do not call again while gRPC is told to stop."""
+    drain = Drain()
+    await drain.may_answer()
+    with drain.holding_answers():
+        answer = asyncio.create_task(drain.may_answer())
+        await asyncio.sleep(0.01)
+        assert not answer.done()
+    await answer
