@@ -116,8 +116,10 @@ class ForkServer:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(control, self._receive)
 
-    def fork(self, connection: socket.socket, slot: int) -> None:
+    def fork(self, connection: socket.socket, slot: int, lifeline: int) -> None:
         """Ask for a worker that serves `connection` and finds large jobs in `slot`.
+
+        It ends when the other end of `lifeline`, a pipe, is closed.
 
         Raises
         ------
@@ -126,7 +128,7 @@ class ForkServer:
         """
         if self._control is None:
             raise ConnectionError("the fork server is not running")
-        socket.send_fds(self._control, [b"F"], [connection.fileno(), slot])
+        socket.send_fds(self._control, [b"F"], [connection.fileno(), slot, lifeline])
 
     def failure(self) -> str | None:
         """Return why the handler could not be built, if so."""
@@ -188,7 +190,7 @@ def main() -> None:
     gc.freeze()  # a collection in a worker must not copy the shared pages
     while True:
         try:
-            request, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+            request, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         except ConnectionError:
             os._exit(0)
         if not request:
@@ -196,8 +198,8 @@ def main() -> None:
         if os.fork() == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            connection = socket.socket(fileno=descriptors[0])
-            serve_lane(handler, connection, descriptors[1], limits)
+            connection, slot, lifeline = descriptors
+            serve_lane(handler, socket.socket(fileno=connection), slot, lifeline, limits)
         for descriptor in descriptors:
             os.close(descriptor)
 

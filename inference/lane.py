@@ -53,6 +53,7 @@ class Lane:
         self._connection: socket.socket | None = None
         self._reader: FrameReader | None = None
         self._slot: int | None = None
+        self._lifeline: int | None = None
         self._is_delivered = False
         self.pid: int | None = None
         """Process id; None until the worker has reported it."""
@@ -69,12 +70,16 @@ class Lane:
         if self._slot is None:
             self._slot = open_slot()
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                fork_server.fork(theirs, self._slot)
-            except OSError:
-                ours.close()
-                raise
+        watched, self._lifeline = os.pipe()
+        try:
+            fork_server.fork(theirs, self._slot, watched)
+        except OSError:
+            ours.close()
+            self.disconnect()
+            raise
+        finally:
+            theirs.close()
+            os.close(watched)
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * INLINE_LIMIT_BYTES)
         self._connection = ours
@@ -126,11 +131,14 @@ class Lane:
         self.disconnect()
 
     def disconnect(self) -> None:
-        """Close the socket; a live worker exits when it sees that."""
+        """Let go of the worker; a live one ends at that."""
         if self._connection is not None:
             assert self._loop is not None
             self._loop.remove_reader(self._connection)
             self._connection.close()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+        self._lifeline = None
         self._connection = None
         self._reader = None
         self.pid = None
@@ -147,6 +155,7 @@ def serve_lane(
     handler: Callable[[Any], Any],
     connection: socket.socket,
     slot: int,
+    lifeline: int,
     limits: WorkerLimits,
 ) -> NoReturn:
     """Answer jobs one by one until the caller is gone.
@@ -159,10 +168,13 @@ def serve_lane(
         Blocking stream socket.
     slot : int
         Descriptor of the file in which large jobs arrive.
+    lifeline : int
+        Descriptor of a pipe that the caller holds open as long as it wants the worker.
     limits : WorkerLimits
         What this process may use.
     """
     with contextlib.suppress(EOFError, ConnectionError):
+        _end_with(lifeline)
         connection.sendall(encode_frame(FrameKind.BORN, os.getpid()))
         if limits.memory_limit_bytes is not None:
             ceiling = (limits.memory_limit_bytes, limits.memory_limit_bytes)
@@ -170,14 +182,12 @@ def serve_lane(
         os.nice(limits.nice)
         connection.sendall(encode_frame(FrameKind.READY, None))
         reader = FrameReader(connection, slot)
-        watch = _OrphanWatch(connection)
         while True:
             if not select.select([connection], [], [], IDLE_S)[0]:
                 give_memory_back()
             frame = reader.receive()
             assert frame is not None
-            with watch:
-                answer = _answer(handler, frame)
+            answer = _answer(handler, frame)
             del frame
             connection.sendall(answer)
     os._exit(0)
@@ -191,25 +201,17 @@ def _answer(handler: Callable[[Any], Any], frame: Frame) -> bytes:
         return encode_frame(FrameKind.ERROR, (type(error).__name__, str(error)))
 
 
-class _OrphanWatch:
-    """While a job runs, the kernel ends this process as soon as the caller is gone.
+def _end_with(lifeline: int) -> None:
+    """Have the kernel end this process as soon as the caller is gone, even during a job.
 
-    Between jobs the end of the stream says so; during a job nobody reads the stream, and
-    a job that hangs would outlive its caller for ever. Nothing else can arrive meanwhile,
-    since a lane holds one job.
+    The end of the stream says so too, but during a job nobody reads it, and a job that hangs
+    would outlive its caller for ever. The stream itself must not be watched: the kernel tells
+    of a frame after it can be read, so a job would now and then be killed by its own arrival.
+    Nothing ever arrives at the lifeline but its end.
     """
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._flags = fcntl.fcntl(connection, fcntl.F_GETFL)
-        if sys.platform == "linux":
-            fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
-            fcntl.fcntl(connection, fcntl.F_SETSIG, signal.SIGKILL)
-
-    def __enter__(self) -> None:
-        if sys.platform == "linux":
-            fcntl.fcntl(self._connection, fcntl.F_SETFL, self._flags | os.O_ASYNC)
-
-    def __exit__(self, *_: object) -> None:
-        if sys.platform == "linux":
-            fcntl.fcntl(self._connection, fcntl.F_SETFL, self._flags)
+    if sys.platform == "linux":
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:  # too late to be told
+        os._exit(0)
