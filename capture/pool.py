@@ -72,6 +72,7 @@ def pool_of(
     *,
     worker_count: int | None = None,
     nice: int | None = None,
+    max_losses_per_worker: int | None = None,
 ) -> LanePool:
     """Return a pool of workers with the limits of the settings, not started yet.
 
@@ -83,6 +84,8 @@ def pool_of(
         Builds the handler of a worker process.
     worker_count, nice : int, optional
         Instead of those in `settings`.
+    max_losses_per_worker : int, optional
+        As of `LanePool`; no limit if not given: who waits for an archive wants all of it.
     """
     return LanePool(
         factory,
@@ -90,6 +93,7 @@ def pool_of(
         job_timeout_s=settings.job_timeout_s,
         memory_limit_bytes=settings.memory_limit_mb << 20,
         nice=settings.worker_niceness if nice is None else nice,
+        max_losses_per_worker=max_losses_per_worker,
     )
 
 

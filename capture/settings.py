@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     job_timeout_s: float = Field(
         10.0, gt=0, description="a job that runs longer ends its worker, in seconds"
     )
+    max_worker_losses: int = Field(
+        30,
+        ge=1,
+        description="workers of a server that may die or hang within ten seconds, for each there "
+        "should be, before the next ones have to wait",
+    )
     memory_limit_mb: int = Field(
         4096, ge=512, description="memory of its own that a worker may use, in MiB"
     )

@@ -11,6 +11,7 @@
         |-- PoisonJobError          POISON   it has ended two workers; not tried again
         |-- JobTimeoutError         TIMEOUT  it ran past its time limit; the worker was killed
         |-- WorkerStartError        a worker did not come up
+        |-- WorkersLostError        so many were lost that the next ones wait; says how long
         `-- RemoteError             an exception crossed from a worker as type name and text
 """
 
@@ -57,6 +58,22 @@ class JobTimeoutError(WorkerError):
 
 class WorkerStartError(WorkerError):
     """A worker process did not come up."""
+
+
+class WorkersLostError(WorkerError):
+    """So many workers were lost that none is there until the next one is tried.
+
+    Parameters
+    ----------
+    retry_after_s : float
+        Time until then, in seconds.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            f"too many workers were lost, the next one is tried in {retry_after_s:.1f} s"
+        )
+        self.retry_after_s = retry_after_s
 
 
 class RemoteError(WorkerError):

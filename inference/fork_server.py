@@ -44,6 +44,8 @@ _ENVIRONMENT = ALLOCATOR | {
     "ORT_DISABLE_TELEMETRY": "1",
 }
 
+_RESTART_DELAY_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
@@ -71,18 +73,16 @@ class ForkServer:
         Builds the handler that all workers have. Importable by name, or a partial of such.
     limits : WorkerLimits
         What each worker may use.
-    on_end : callable
-        Called in the event loop when the process has ended by itself.
+
+    Notes
+    -----
+    When the process ends by itself its workers go on, and it is started again ahead of need;
+    unless it said why it cannot build the handler: then only a missing worker makes another try.
     """
 
-    def __init__(
-        self,
-        factory: Callable[[], Callable[[Any], Any]],
-        limits: WorkerLimits,
-        on_end: Callable[[], None],
-    ) -> None:
+    def __init__(self, factory: Callable[[], Callable[[Any], Any]], limits: WorkerLimits) -> None:
         self._preparation = (pickle.dumps(factory), limits)
-        self._on_end = on_end
+        self._restart: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -148,12 +148,22 @@ class ForkServer:
         return True
 
     def _receive(self) -> None:
-        if not self._listen():
-            self.kill()
-            self._on_end()
+        if self._listen():
+            return
+        self.kill()
+        if self._failure is None:
+            loop = asyncio.get_running_loop()
+            self._restart = loop.call_later(_RESTART_DELAY_S, self._start_again)
+
+    def _start_again(self) -> None:
+        with contextlib.suppress(OSError):  # a missing worker will make another try
+            self.start()
 
     def kill(self) -> None:
         """End the process; its workers go on."""
+        if self._restart is not None:
+            self._restart.cancel()
+            self._restart = None
         if self._control is not None:
             assert self._loop is not None
             self._loop.remove_reader(self._control)

@@ -8,12 +8,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from inference.errors import JobTimeoutError
 from inference.fork_server import ForkServer
 from inference.lane import Lane
 from inference.lane_frame import Frame, FrameKind
+from inference.lane_jobs import Job
 from inference.worker_clock import cpu_time_s, is_runnable
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,40 +32,6 @@ _MAX_RETRY_DELAY_S = 5.0
 _LEAST_EXTENSION_S = 0.05
 
 
-@dataclass(eq=False, slots=True)
-class Job:
-    """A job on its way through the pool.
-
-    Attributes
-    ----------
-    content : object
-        What the handler gets.
-    timeout_s : float
-        Time a worker has for it, in seconds: of processors while it runs, so that a busy
-        machine makes no job fail, and at most `MAX_STARVED_LIMITS` times that on the wall;
-        on the wall while it sleeps or is stopped.
-    result : asyncio.Future
-        What its caller waits for.
-    death_count : int
-        Workers that ended while they worked on it.
-    """
-
-    content: Any
-    timeout_s: float
-    result: asyncio.Future[Any]
-    death_count: int = 0
-
-    def succeed(self, answer: Any) -> None:
-        """Give the caller the answer, unless it has gone."""
-        if not self.result.done():
-            self.result.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        """Give the caller an error, unless it has gone."""
-        if not self.result.done():
-            self.result.set_exception(error)
-
-
 @dataclass(frozen=True, slots=True)
 class PlaceEvents:
     """What a place tells the pool, in the event loop.
@@ -77,22 +43,23 @@ class PlaceEvents:
     on_answer : callable
         A worker has answered this job, and is ready for the next.
     on_death : callable
-        A worker ended by itself; the job it had, if any, is not answered.
+        A worker ended by itself, and the place is empty until it is filled; the job the worker
+        had, if any, is not answered.
     on_timeout : callable
-        A worker was killed for its job, which has failed.
+        A worker was killed for its job, which has failed; the place is empty likewise.
     on_failed_start : callable
         A worker did not come up at this place; the next try is arranged.
     """
 
     on_ready: Callable[[], None]
     on_answer: Callable[[Job, Frame], None]
-    on_death: Callable[[Job | None], None]
-    on_timeout: Callable[[], None]
+    on_death: Callable[[Place, Job | None], None]
+    on_timeout: Callable[[Place], None]
     on_failed_start: Callable[[Place], None]
 
 
 class Place:
-    """Keeps one worker there: starts it, notices its end, starts the next.
+    """Has one worker there: starts it, and notices its end.
 
     Parameters
     ----------
@@ -131,6 +98,11 @@ class Place:
     def is_ready(self) -> bool:
         """Whether a worker is there, idle or not."""
         return self._is_ready
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether no other worker will be there."""
+        return self._is_retired
 
     @property
     def pid(self) -> int | None:
@@ -203,8 +175,8 @@ class Place:
         _LOGGER.warning("a worker ended%s", "" if job is None else " with a job in hand")
         if job is not None:
             job.death_count += had_begun
-        self.fill()
-        self._events.on_death(job)
+        self._is_ready = False
+        self._events.on_death(self, job)
 
     def _on_job_timeout(self) -> None:
         assert self._job is not None
@@ -216,8 +188,8 @@ class Place:
         assert job is not None
         _LOGGER.warning("a worker was killed: its job ran past %g s", job.timeout_s)
         job.fail(JobTimeoutError(f"the job ran past its limit of {job.timeout_s:g} s"))
-        self.fill()
-        self._events.on_timeout()
+        self._is_ready = False
+        self._events.on_timeout(self)
 
     def _extension_s(self, job: Job) -> float:
         """Return how much longer a worker may take that had too little of the processors."""

@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from inference.errors import PoisonJobError, RemoteError, WorkerError, WorkerStartError
+from inference.breaker import Breaker, BreakerState
+from inference.errors import WorkerError, WorkersLostError, WorkerStartError
 from inference.fork_server import ForkServer, WorkerLimits
-from inference.lane_frame import Frame, FrameKind
-from inference.lane_place import MAX_FAILED_STARTS, Job, Place, PlaceEvents
+from inference.lane_frame import Frame
+from inference.lane_jobs import Job, WaitingJobs
+from inference.lane_place import MAX_FAILED_STARTS, Place, PlaceEvents
 from inference.lane_renewal import abandon, places_beside
-
-_MAX_DEATHS_PER_JOB = 2
-_FORK_SERVER_DELAY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStatistics:
-    """What has happened to the workers of a pool since its start.
-
-    Attributes
-    ----------
-    restart_count : int
-        Workers started in place of others.
-    death_count : int
-        Workers that ended by themselves or by another's hand.
-    timeout_count : int
-        Workers killed because their job ran past its limit.
-    poison_count : int
-        Jobs refused because they had ended two workers.
-    failed_start_count : int
-        Workers that did not come up.
-    """
-
-    restart_count: int = 0
-    death_count: int = 0
-    timeout_count: int = 0
-    poison_count: int = 0
-    failed_start_count: int = 0
+from inference.lane_respawn import Respawn
+from inference.lane_statistics import LaneStatistics
 
 
 class LanePool:
@@ -53,7 +27,9 @@ class LanePool:
     job is sent once more, to any worker, ahead of those that wait; a job that has ended
     two workers is refused, whoever killed them: a crash, the kernel for want of memory and a
     SIGKILL by hand look alike from here. A worker whose job runs past its limit is killed. In
-    each case another worker takes the place at once, while the other lanes go on.
+    each case another worker takes the place at once, while the other lanes go on; unless too
+    many were lost within a few seconds, when they come one by one, after longer and longer
+    waits, until no more are lost.
 
     Parameters
     ----------
@@ -71,6 +47,9 @@ class LanePool:
         fail, and the job with them.
     nice : int
         Added to the niceness of the workers.
+    max_losses_per_worker : int or None
+        Workers that may be lost within ten seconds, for each there should be, before the next
+        ones have to wait, and jobs are refused while none is there; None for no limit.
 
     Notes
     -----
@@ -88,6 +67,7 @@ class LanePool:
         job_timeout_s: float,
         memory_limit_bytes: int | None = None,
         nice: int = 10,
+        max_losses_per_worker: int | None = None,
     ) -> None:
         if worker_count < 1:
             raise ValueError(f"worker_count must be at least 1, got {worker_count}")
@@ -105,7 +85,9 @@ class LanePool:
         )
         self._places = [Place(self._fork_server, self._events) for _ in range(worker_count)]
         self._retired: list[Place] = []
-        self._waiting: deque[Job] = deque()
+        self._waiting = WaitingJobs()
+        max_losses = math.inf if max_losses_per_worker is None else max_losses_per_worker
+        self._respawn = Respawn(Breaker(max_losses * worker_count), self._refill)
         self._statistics = LaneStatistics()
         self._started: asyncio.Future[None] | None = None
 
@@ -128,6 +110,21 @@ class LanePool:
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers that exist."""
         return tuple(place.pid for place in self._places if place.pid is not None)
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        """Whether workers that are lost are replaced at once."""
+        return self._respawn.state
+
+    @property
+    def refusal(self) -> WorkerError | None:
+        """Why no job can be taken now; None while a worker is there, or comes."""
+        if any(self._is_hopeful(place) for place in self._places):
+            return None
+        for place in self._places:
+            if place.failed_start_count >= MAX_FAILED_STARTS:
+                return WorkerStartError(place.start_failure)
+        return WorkersLostError(self._respawn.retry_after_s)
 
     @property
     def statistics(self) -> LaneStatistics:
@@ -162,13 +159,12 @@ class LanePool:
             return
         self._started.cancel()
         self._started = None
+        self._respawn.stop()
         for place in (*self._places, *self._retired):
             if (job := place.close()) is not None:
                 self._waiting.append(job)
         self._retired.clear()
-        for job in self._waiting:
-            job.fail(WorkerError("the pool was closed"))
-        self._waiting.clear()
+        self._waiting.fail_all(WorkerError("the pool was closed"))
         self._fork_server.kill()
 
     async def renew(self, factory: Callable[[], Callable[[Any], Any]]) -> None:
@@ -208,6 +204,7 @@ class LanePool:
         retired, self._places, self._fork_server = self._places, places, fork_server
         for place in retired:
             place.retire()
+        self._respawn.reset()
         self._dispatch()
 
     async def __aenter__(self) -> Self:
@@ -245,6 +242,8 @@ class LanePool:
             The job has ended two workers.
         WorkerStartError
             No worker is up and none comes up.
+        WorkersLostError
+            No worker is up, since too many were lost; says when the next one is tried.
         WorkerError
             The pool is not running, or was closed meanwhile.
 
@@ -254,8 +253,8 @@ class LanePool:
         finished and its answer dropped.
         """
         self._require_running()
-        if self._is_broken():
-            raise WorkerStartError(self._places[0].start_failure)
+        if (refusal := self.refusal) is not None:
+            raise refusal
         limit_s = self._job_timeout_s if timeout_s is None else timeout_s
         entry = Job(job, limit_s, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
@@ -264,89 +263,70 @@ class LanePool:
             return await entry.result
         finally:
             if entry.result.cancelled():
-                with contextlib.suppress(ValueError):
-                    self._waiting.remove(entry)
+                self._waiting.remove(entry)
 
     def _dispatch(self) -> None:
-        for place in self._places:
-            while self._waiting and place.is_idle:
-                job = self._waiting.popleft()
-                if job.result.done():  # cancelled a moment ago
-                    continue
-                try:
-                    place.give(job)
-                except Exception as error:  # it cannot be pickled
-                    job.fail(error)
+        self._waiting.hand_over(self._places)
 
     def _fork_server_of(self, factory: Callable[[], Callable[[Any], Any]]) -> ForkServer:
         function = factory.func if isinstance(factory, partial) else factory
         if function.__module__ == "__main__":
             raise ValueError("factory must be importable by workers, not defined in __main__")
-        return ForkServer(factory, self._limits, self._on_fork_server_end)
+        return ForkServer(factory, self._limits)
 
     def _require_running(self) -> None:
         if self._started is None:
             raise WorkerError("the pool is not running")
 
-    def _is_broken(self) -> bool:
-        return all(place.failed_start_count >= MAX_FAILED_STARTS for place in self._places)
+    def _is_hopeful(self, place: Place) -> bool:
+        return place.failed_start_count < MAX_FAILED_STARTS and not self._respawn.withholds(place)
 
     # ---- what happens at the places
 
     def _on_ready(self) -> None:
+        self._respawn.observe_start()
         all_ready = all(place.is_ready for place in self._places)
         if all_ready and self._started is not None and not self._started.done():
             self._started.set_result(None)
         self._dispatch()
 
     def _on_answer(self, job: Job, frame: Frame) -> None:
-        try:
-            content = frame.load()
-        except Exception as error:  # of a class that does not exist here
-            job.fail(error)
-        else:
-            if frame.kind is FrameKind.ERROR:
-                job.fail(RemoteError(*content))
-            else:
-                job.succeed(content)
+        job.settle(frame)
         self._dispatch()
 
-    def _on_death(self, job: Job | None) -> None:
-        self._count(death_count=1, restart_count=1)
-        if job is None:
-            return
-        if job.death_count >= _MAX_DEATHS_PER_JOB:
+    def _on_death(self, place: Place, job: Job | None) -> None:
+        self._count(death_count=1)
+        self._replace(place)
+        if job is not None and not self._waiting.take_back(job):
             self._count(poison_count=1)
-            job.fail(PoisonJobError(f"the job has ended {job.death_count} workers"))
-        elif not job.result.done():
-            self._waiting.appendleft(job)
-            self._dispatch()
+        self._dispatch_or_refuse()
 
-    def _on_timeout(self) -> None:
-        self._count(timeout_count=1, restart_count=1)
+    def _on_timeout(self, place: Place) -> None:
+        self._count(timeout_count=1)
+        self._replace(place)
+        self._dispatch_or_refuse()
+
+    def _replace(self, place: Place) -> None:
+        if self._respawn.replace(place):
+            self._count(opening_count=1)
+
+    def _refill(self, place: Place) -> None:
+        if not place.is_retired:
+            self._count(restart_count=1)
+        place.fill()
 
     def _on_failed_start(self, place: Place) -> None:
         self._count(failed_start_count=1)
-        error = WorkerStartError(place.start_failure)
-        if self._started is not None and not self._started.done():
-            if place.failed_start_count >= MAX_FAILED_STARTS:
-                self._started.set_exception(error)
-        elif self._is_broken():
-            for job in self._waiting:
-                job.fail(error)
-            self._waiting.clear()
+        if self._started is None or self._started.done():
+            self._dispatch_or_refuse()
+        elif place.failed_start_count >= MAX_FAILED_STARTS:
+            self._started.set_exception(WorkerStartError(place.start_failure))
 
-    def _on_fork_server_end(self) -> None:
-        # The workers go on without it. The next one is started ahead of need, unless this
-        # one said why it could not serve: then only a missing worker makes another try.
-        if self._fork_server.failure() is None:
-            asyncio.get_running_loop().call_later(_FORK_SERVER_DELAY_S, self._start_fork_server)
-
-    def _start_fork_server(self) -> None:
-        if self._started is not None and not self._fork_server.is_running:
-            with contextlib.suppress(OSError):  # a missing worker will make another try
-                self._fork_server.start()
+    def _dispatch_or_refuse(self) -> None:
+        if (refusal := self.refusal) is None:
+            self._dispatch()
+        else:
+            self._waiting.fail_all(refusal)
 
     def _count(self, **increments: int) -> None:
-        counts = {name: getattr(self._statistics, name) + n for name, n in increments.items()}
-        self._statistics = replace(self._statistics, **counts)
+        self._statistics = self._statistics.plus(**increments)

@@ -70,7 +70,9 @@ class Server:
         # Named, so that a worker that is replaced serves the same as the others.
         self._model = active_model(settings)
         factory = writing_factory(settings, classify=settings.classify, model=self._model)
-        self.pool: LanePool = pool_of(settings, factory)
+        self.pool: LanePool = pool_of(
+            settings, factory, max_losses_per_worker=settings.max_worker_losses
+        )
         self.drain = Drain()
         self._readiness = Readiness(SERVICE_NAME, self.pool)
         self._shelf: SessionShelf | None = None

@@ -9,6 +9,9 @@ import structlog
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
+from inference.breaker import BreakerState
+from inference.errors import WorkersLostError
+
 if TYPE_CHECKING:
     from inference.lanes import LanePool
 
@@ -24,6 +27,9 @@ _PATIENCE = 3
 
 class Readiness:
     """SERVING while there are workers, and never again once the server goes down.
+
+    When so many workers were lost that calls are refused, it says NOT_SERVING until they live
+    again: one that is tried is no reason to send more calls.
 
     Parameters
     ----------
@@ -54,7 +60,12 @@ class Readiness:
         missed_count, is_serving = 0, True
         while True:
             await asyncio.sleep(_INTERVAL_S)
-            missed_count = 0 if self._pool.worker_pids else missed_count + 1
+            if isinstance(self._pool.refusal, WorkersLostError):
+                missed_count = _PATIENCE
+            elif not self._pool.worker_pids:
+                missed_count += 1
+            elif is_serving or self._pool.breaker_state is BreakerState.CLOSED:
+                missed_count = 0
             if is_serving != (missed_count < _PATIENCE):
                 is_serving = not is_serving
                 _LOG.warning("workers are back" if is_serving else "no worker is left")

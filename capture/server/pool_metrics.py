@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from inference.breaker import BreakerState
+
 if TYPE_CHECKING:
     from inference.lanes import LanePool
 
@@ -49,7 +51,8 @@ class PoolCollector(Collector):
         pool, statistics = self._pool, self._pool.statistics
         workers = GaugeMetricFamily(
             "smart_capture_workers",
-            "Workers by state; those that are neither idle nor busy are being started.",
+            "Workers by state; those that are neither idle nor busy are being started, or wait "
+            "for it while the breaker is not closed.",
             labels=["state"],
         )
         idle_count, busy_count = pool.idle_count, self._queue.running_count
@@ -63,6 +66,15 @@ class PoolCollector(Collector):
         jobs.add_metric(["waiting"], self._queue.waiting_count)
         jobs.add_metric(["running"], self._queue.running_count)
         yield jobs
+        breaker = GaugeMetricFamily(
+            "smart_capture_worker_breaker",
+            "1 for the state of the breaker: closed, lost workers are replaced at once; open, "
+            "too many were lost and the next one has to wait; half_open, one is tried.",
+            labels=["state"],
+        )
+        for state in BreakerState:
+            breaker.add_metric([state.value], state is pool.breaker_state)
+        yield breaker
         for name, help_text, value in (
             ("worker_restarts", "Workers started in place of others.", statistics.restart_count),
             ("worker_deaths", "Workers that ended by themselves.", statistics.death_count),
@@ -71,6 +83,11 @@ class PoolCollector(Collector):
                 "worker_failed_starts",
                 "Workers that did not come up.",
                 statistics.failed_start_count,
+            ),
+            (
+                "worker_breaker_openings",
+                "Times that so many workers were lost that the next one had to wait.",
+                statistics.opening_count,
             ),
             (
                 "poison_jobs",

@@ -94,6 +94,9 @@ STATUS_TABLE: dict[type[Exception], StatusRow] = {
     inference_errors.WorkerStartError: StatusRow(
         grpc.StatusCode.UNAVAILABLE, "WORKER_START", is_retryable=True, tells=False
     ),
+    inference_errors.WorkersLostError: StatusRow(
+        grpc.StatusCode.UNAVAILABLE, "WORKERS_LOST", is_retryable=True
+    ),
     inference_errors.PoisonJobError: StatusRow(_INVALID, inference_errors.PoisonJobError.code),
     # Not DEADLINE_EXCEEDED: that is the caller's deadline, this is the limit of a job.
     inference_errors.JobTimeoutError: StatusRow(
@@ -145,8 +148,17 @@ def refusal_of(error: Exception | Unjudged) -> Refusal:
         row = _ROW_OF_CODE.get(error.code, INTERNAL_ROW)
         return Refusal(row, error.message if row.tells else _SILENCE)
     row = STATUS_TABLE.get(type(error), INTERNAL_ROW)
-    retry_after_ms = error.retry_after_ms if isinstance(error, errors.OverloadedError) else 0
-    return Refusal(row, str(error) if row.tells else _SILENCE, retry_after_ms)
+    return Refusal(row, str(error) if row.tells else _SILENCE, _retry_after_ms(error))
+
+
+def _retry_after_ms(error: Exception) -> int:
+    match error:
+        case errors.OverloadedError():
+            return error.retry_after_ms
+        case inference_errors.WorkersLostError():
+            return max(1, round(1e3 * error.retry_after_s))
+        case _:
+            return 0
 
 
 def is_ours(error: Exception | Unjudged) -> bool:

@@ -150,11 +150,13 @@ class TestDeath:
     async def test_a_killed_worker_loses_nothing(self, pool: LanePool) -> None:
         """Every job is answered although workers are killed in the midst of them."""
         jobs = [asyncio.create_task(pool.run(("sleep", 0.05))) for _ in range(20)]
-        for _ in range(2):
-            await asyncio.sleep(0.12)
-            os.kill(pool.worker_pids[0], signal.SIGKILL)
+        first, second = pool.worker_pids
+        await until(lambda: sum(job.done() for job in jobs) >= 3)
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: sum(job.done() for job in jobs) >= 10)  # the one that was hit, too
+        os.kill(second, signal.SIGKILL)
         assert await asyncio.gather(*jobs) == [0.05] * 20
-        assert pool.statistics.death_count == 2
+        await until(lambda: pool.statistics.death_count == 2)
         await until(lambda: pool.idle_count == 2)
 
     async def test_the_job_of_a_dead_worker_is_sent_once_more(
