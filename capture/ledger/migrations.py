@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from capture.errors import LedgerError
 from capture.ledger.outcomes import create_outcome_counts
-from capture.ledger.schema import BY_SIZE, archives, ledger_version, metadata
+from capture.ledger.schema import BY_SIZE, FAILURES, archives, ledger_version, metadata
 
 Migration = Callable[[Connection], None]
 
@@ -33,12 +33,20 @@ def _add_measures_version(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _index_failures_alone(connection: Connection) -> None:
+    """Let a file judge its rows again without moving each in an index."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("DROP INDEX IF EXISTS ix_assessments_outcome")
+        FAILURES.create(connection)
+
+
 MIGRATIONS: Mapping[int, Migration] = {
     2: create_outcome_counts,
     3: _add_capture_columns,
     4: _add_measures_version,
     5: archives.create,
     6: BY_SIZE.create,
+    7: _index_failures_alone,
 }
 """What turns schema ``n - 1`` into schema ``n``, under the key ``n``."""
 

@@ -17,7 +17,7 @@ from capture.gates.verdict import Verdict
 from capture.ledger.ledger import Ledger
 from capture.ledger.outcomes import Outcome
 from capture.ledger.rows import OK, Row
-from capture.ledger.schema import assessments
+from capture.ledger.schema import IS_FAILURE, assessments
 from capture.review.axes import AXES, Axis, Bound, Limit, LimitsTable
 from capture.review.findings import (
     BIN_COUNT,
@@ -88,7 +88,11 @@ def _failures(ledger: Ledger, outcomes: Sequence[Outcome]) -> tuple[Failure, ...
         Failure(
             outcome.status,
             outcome.count,
-            tuple(ledger.rows(assessments.c.status == outcome.status, limit=EXAMPLES_PER_FAILURE)),
+            tuple(
+                ledger.rows(
+                    assessments.c.status == outcome.status, IS_FAILURE, limit=EXAMPLES_PER_FAILURE
+                )
+            ),
         )
         for outcome in outcomes
         if outcome.verdict is None

@@ -23,6 +23,10 @@ def version_of(file: Path) -> int:
     return int(version)
 
 
+def indexes_in(plain: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in plain.execute("SELECT name FROM sqlite_master WHERE type='index'")}
+
+
 def test_a_new_ledger_has_the_latest_schema(tmp_path: Path) -> None:
     """Nothing is migrated that was made just now."""
     open_ledger(tmp_path / "run.db").close()
@@ -34,11 +38,16 @@ def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
     with filled(tmp_path / "run.db", 30, broken=4) as ledger:
         counted = ledger.outcomes()
     with sqlite3.connect(tmp_path / "run.db") as plain:
+        indexes = indexes_in(plain)
         for name in ("outcome_inserted", "outcome_updated", "outcome_deleted"):
             plain.execute(f"DROP TRIGGER {name}")
         plain.execute("DROP TABLE outcome_counts")
         plain.execute("DROP TABLE archives")
         plain.execute("DROP INDEX ix_assessments_size")
+        plain.execute("DROP INDEX ix_assessments_failures")
+        plain.execute(
+            "CREATE INDEX ix_assessments_outcome ON assessments (status, verdict, reason_codes)"
+        )
         for name in (*CAPTURE_COLUMNS, "measures_version"):
             plain.execute(f"ALTER TABLE assessments DROP COLUMN {name}")
         plain.execute("UPDATE ledger_version SET version = 1")
@@ -49,6 +58,9 @@ def test_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
         assert {row["perceptual_hash"] for row in rows} == {None}
         versions = {(row["status"], row["measures_version"]) for row in rows}
         assert versions == {("ok", 1), ("TRUNCATED", None)}
+    with sqlite3.connect(tmp_path / "run.db") as plain:
+        assert indexes_in(plain) == indexes
+    plain.close()
     assert version_of(tmp_path / "run.db") == migrations.latest_version()
 
 
