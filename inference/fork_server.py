@@ -6,27 +6,27 @@ milliseconds, and with the pages of code and models shared. It is started by run
 program, never by forking the caller, it has one thread, and it holds no sockets of gRPC:
 forking *it* is safe where forking the server would not be.
 
-Both halves are here: `ForkServer` is the caller's, `main` runs in the process.
+This is the caller's half; `inference.fork_main` runs in the process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
+import logging
 import os
 import pickle
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from inference.lane_frame import FrameKind, FrameReader, encode_frame
+from inference.lane_frame import Frame, FrameKind, FrameReader, encode_frame
+
+_LOGGER = logging.getLogger(__name__)
 
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
@@ -86,6 +86,8 @@ class ForkServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._reader: FrameReader | None = None
+        self._lifeline: int | None = None
         self._failure: str | None = None
         self.has_forked = False
         """Whether a worker of it was ready: it has built the handler, and forks at once."""
@@ -99,18 +101,28 @@ class ForkServer:
         """Start the process, in place of one that has ended."""
         self.kill()
         control, theirs = socket.socketpair()
-        with theirs:
+        watched, self._lifeline = os.pipe()
+        try:
             self._process = subprocess.Popen(
                 # -P: what lies in the current folder must not pass for a module.
-                [sys.executable, "-P", "-m", __name__],
+                [sys.executable, "-P", "-m", "inference.fork_main", str(watched)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
+                pass_fds=(watched,),
                 env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)},
                 start_new_session=True,  # an interrupt at the terminal is the caller's to handle
             )
+        except OSError:
+            control.close()
+            self.kill()
+            raise
+        finally:
+            theirs.close()
+            os.close(watched)
         control.sendall(encode_frame(FrameKind.JOB, self._preparation))
         control.setblocking(False)
         self._control = control
+        self._reader = FrameReader(control)
         self._failure = None
         self.has_forked = False
         self._loop = asyncio.get_running_loop()
@@ -137,15 +149,22 @@ class ForkServer:
 
     def _listen(self) -> bool:
         """Read what the process says; False when it has ended."""
-        if self._control is None:
+        if self._reader is None:
             return False
         try:
-            frame = FrameReader(self._control).receive()
+            while (frame := self._reader.receive()) is not None:
+                self._hear(frame)
         except (EOFError, ConnectionResetError):
             return False
-        if frame is not None:
-            self._failure = "{}: {}".format(*frame.load())
         return True
+
+    def _hear(self, frame: Frame) -> None:
+        if frame.kind is FrameKind.FAILED:
+            self._failure = "{}: {}".format(*frame.load())
+        else:
+            pid, exit_code = frame.load()
+            if exit_code != 0:  # which is that of a worker that was let go
+                _LOGGER.warning("worker %d %s", pid, _how(exit_code))
 
     def _receive(self) -> None:
         if self._listen():
@@ -169,68 +188,22 @@ class ForkServer:
             self._loop.remove_reader(self._control)
             self._control.close()
             self._control = None
+            self._reader = None
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
 
-def main() -> None:
-    """Fork a worker for each request on standard input until the caller is gone."""
-    from inference.lane import serve_lane
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # workers live until the caller lets go of them
-    control = socket.socket(fileno=os.dup(0))
-    with Path(os.devnull).open() as nothing:
-        os.dup2(nothing.fileno(), 0)  # workers inherit 0, and must not hold the control open
-    preparation = FrameReader(control).receive()
-    assert preparation is not None
+def _how(exit_code: int) -> str:
+    """Say how a process ended, by its exit code or minus the signal that ended it."""
+    if exit_code >= 0:
+        return f"exited with code {exit_code}"
     try:
-        factory_pickle, limits = preparation.load()
-        handler = pickle.loads(factory_pickle)()
-        _check_single_thread()
-    except BaseException as error:
-        control.sendall(encode_frame(FrameKind.FAILED, (type(error).__name__, str(error))))
-        os._exit(1)
-    if limits.nice:
-        _be_nice_as_a_session(limits.nice)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the workers
-    gc.collect()
-    gc.freeze()  # a collection in a worker must not copy the shared pages
-    while True:
-        try:
-            request, descriptors, _, _ = socket.recv_fds(control, 1, 3)
-        except ConnectionError:
-            os._exit(0)
-        if not request:
-            os._exit(0)
-        if os.fork() == 0:
-            control.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            connection, slot, lifeline = descriptors
-            serve_lane(handler, socket.socket(fileno=connection), slot, lifeline, limits)
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _be_nice_as_a_session(nice: int) -> None:
-    """Yield to other sessions, too.
-
-    Linux groups processes by session, and niceness counts only within a group: sched(7).
-    """
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(min(nice, 19)), encoding="ascii")
-
-
-def _check_single_thread() -> None:
-    if sys.platform == "linux":
-        count = len(list(Path("/proc/self/task").iterdir()))
-    else:
-        count = threading.active_count()
-    if count > 1:
-        raise RuntimeError(f"building the handler started {count - 1} threads: it cannot be forked")
-
-
-if __name__ == "__main__":
-    main()
+        name = signal.Signals(-exit_code).name
+    except ValueError:  # of real time: they have no names
+        name = f"signal {-exit_code}"
+    return f"was ended by {name}"

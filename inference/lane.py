@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import resource
 import select
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +24,7 @@ from inference.lane_frame import (
     encode_frame,
     open_slot,
 )
+from inference.lifeline import end_with
 from inference.memory import IDLE_S, give_memory_back
 
 _LOGGER = logging.getLogger(__name__)
@@ -42,11 +41,16 @@ class Lane:
     on_frame : callable
         Called in the event loop with each frame that arrives.
     on_end : callable
-        Called in the event loop when the worker is gone, with whether it had begun the
-        last job: a worker killed while idle has not, even when that was noticed too late.
+        Called in the event loop when the worker is gone, with its process id and whether it
+        had begun the last job: a worker killed while idle has not, even when that was noticed
+        too late.
     """
 
-    def __init__(self, on_frame: Callable[[Frame], None], on_end: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        on_frame: Callable[[Frame], None],
+        on_end: Callable[[int | None, bool], None],
+    ) -> None:
         self._on_frame = on_frame
         self._on_end = on_end
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -113,8 +117,9 @@ class Lane:
             frame = self._reader.receive()
         except (EOFError, ConnectionResetError) as end:
             # Reset: the worker ended without having read all that was sent.
+            pid = self.pid
             self.disconnect()
-            self._on_end(self._is_delivered and isinstance(end, EOFError))
+            self._on_end(pid, self._is_delivered and isinstance(end, EOFError))
             return
         if frame is None:
             return
@@ -174,7 +179,7 @@ def serve_lane(
         What this process may use.
     """
     with contextlib.suppress(EOFError, ConnectionError):
-        _end_with(lifeline)
+        end_with(lifeline)
         connection.sendall(encode_frame(FrameKind.BORN, os.getpid()))
         if limits.memory_limit_bytes is not None:
             ceiling = (limits.memory_limit_bytes, limits.memory_limit_bytes)
@@ -199,19 +204,3 @@ def _answer(handler: Callable[[Any], Any], frame: Frame) -> bytes:
     except Exception as error:
         _LOGGER.exception("a job failed")  # only name and text cross; the trace stays here
         return encode_frame(FrameKind.ERROR, (type(error).__name__, str(error)))
-
-
-def _end_with(lifeline: int) -> None:
-    """Have the kernel end this process as soon as the caller is gone, even during a job.
-
-    The end of the stream says so too, but during a job nobody reads it, and a job that hangs
-    would outlive its caller for ever. The stream itself must not be watched: the kernel tells
-    of a frame after it can be read, so a job would now and then be killed by its own arrival.
-    Nothing ever arrives at the lifeline but its end.
-    """
-    if sys.platform == "linux":
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:  # too late to be told
-        os._exit(0)

@@ -43,6 +43,8 @@ class FrameKind(IntEnum):
     """Jobs may come."""
     FAILED = 6
     """The fork server could not build the handler: type name and text."""
+    ENDED = 7
+    """The fork server has reaped a worker: its id, and its exit code or minus its signal."""
 
 
 @dataclass(frozen=True, slots=True)

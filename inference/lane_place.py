@@ -167,12 +167,13 @@ class Place:
             if self._is_retired:
                 self.close()
 
-    def _on_end(self, had_begun: bool) -> None:
+    def _on_end(self, pid: int | None, had_begun: bool) -> None:
         if not self._is_ready:
             self._fail_start(self._fork_server.failure())
             return
         job = self._release()
-        _LOGGER.warning("a worker ended%s", "" if job is None else " with a job in hand")
+        # How it ended is told by who reaped it, a moment later.
+        _LOGGER.warning("worker %s ended%s", pid, "" if job is None else " with a job in hand")
         if job is not None:
             job.death_count += had_begun
         self._is_ready = False
@@ -183,10 +184,11 @@ class Place:
         if extension_s := self._extension_s(self._job):
             self._set_timer(extension_s, self._on_job_timeout)
             return
+        pid = self.pid
         self._lane.kill()
         job = self._release()
         assert job is not None
-        _LOGGER.warning("a worker was killed: its job ran past %g s", job.timeout_s)
+        _LOGGER.warning("worker %s is killed: its job ran past %g s", pid, job.timeout_s)
         job.fail(JobTimeoutError(f"the job ran past its limit of {job.timeout_s:g} s"))
         self._is_ready = False
         self._events.on_timeout(self)

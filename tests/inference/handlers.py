@@ -40,6 +40,13 @@ def build_once(marker: str) -> Callable[[Any], Any]:
     return build_handler()
 
 
+def build_for_ever(marker: str) -> Callable[[Any], Any]:
+    """Say that it has begun, and come to no end."""
+    Path(marker).touch()
+    time.sleep(1e6)
+    raise AssertionError
+
+
 class FactoryOf:
     """The factory of a module that is imported only on the other side."""
 
@@ -138,6 +145,8 @@ _COMMANDS: dict[str, Callable[[Any], Any]] = {
     "sleep": _sleep,
     "raise": _raise,
     "die": _die,
+    "die of": lambda number: os.kill(os.getpid(), number),
+    "exit": os._exit,
     "die once": _die_once,
     "die once after": _die_once_after,
     "pid after": _pid_after,

@@ -14,7 +14,8 @@ import pytest
 from inference.errors import WorkerError, WorkerStartError
 from inference.lanes import LanePool
 from tests.inference.handlers import build_handler, build_marked, build_nothing
-from tests.inference.test_lanes import is_alive, until
+from tests.inference.processes import is_alive
+from tests.inference.test_lanes import until
 
 
 @pytest.fixture

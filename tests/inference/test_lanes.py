@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from inference.errors import (
 )
 from inference.lanes import LanePool
 from tests.inference.handlers import FactoryOf, build_handler, build_nothing, build_once
+from tests.inference.processes import is_alive, parent_of, resident_bytes
 
 
 @pytest.fixture
@@ -45,14 +45,6 @@ async def until(condition: Callable[[], bool], limit_s: float = 20) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.005)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 @pytest.mark.asyncio(loop_scope="class")
@@ -426,42 +418,3 @@ class TestLife:
         factory.__module__ = "__main__"
         with pytest.raises(ValueError, match="__main__"):
             LanePool(factory, worker_count=1, job_timeout_s=1)
-
-    @pytest.mark.parametrize("command", ["sleep", "spin"])
-    def test_workers_do_not_outlive_their_parent(self, command: str) -> None:
-        """A killed parent takes its workers with it: idle, busy and hung ones."""
-        script = (
-            "import asyncio\n"
-            "from inference.lanes import LanePool\n"
-            "from tests.inference.handlers import build_handler\n"
-            "async def main():\n"
-            "    async with LanePool(build_handler, worker_count=2, job_timeout_s=99) as pool:\n"
-            "        job = asyncio.create_task(pool.run(('" + command + "', 99)))\n"
-            "        await asyncio.sleep(0.1)\n"
-            "        print(*pool.worker_pids, flush=True)\n"
-            "        await job\n"
-            "asyncio.run(main())\n"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", script],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        ) as parent:
-            assert parent.stdout is not None
-            pids = [int(word) for word in parent.stdout.readline().split()]
-            assert len(pids) == 2
-            parent.kill()
-            parent.wait()
-            deadline = time.monotonic() + 20
-            while any(map(is_alive, pids)) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert not any(map(is_alive, pids))
-
-
-def resident_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

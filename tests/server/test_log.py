@@ -109,13 +109,16 @@ async def test_libraries_log_in_the_same_form(burst: list[bytes]) -> None:
             image = image_pb2.Image(data=burst[0])
             request = smart_capture_pb2.AssessImageRequest(image=image)
             await SmartCaptureStub(channel).AssessImage(request)
-            os.kill(worker_of(server), signal.SIGKILL)
+            worker = worker_of(server)
+            os.kill(worker, signal.SIGKILL)
             await SmartCaptureStub(channel).AssessImage(request)
         lines = await server.end()
-    (ended,) = (line for line in lines if line["event"].startswith("a worker ended"))
-    assert ended["level"] == "warning"
-    assert ended["logger"].startswith("inference.")
-    assert ended["timestamp"].endswith("Z")
+    told = [line for line in lines if line["event"].startswith(f"worker {worker} ")]
+    assert f"worker {worker} was ended by SIGKILL" in {line["event"] for line in told}
+    assert len(told) == 2
+    assert all(line["level"] == "warning" for line in told)
+    assert all(line["logger"].startswith("inference.") for line in told)
+    assert all(line["timestamp"].endswith("Z") for line in told)
     assert "judged" not in {line["event"] for line in lines}
 
 
