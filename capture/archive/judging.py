@@ -9,7 +9,7 @@ from capture.errors import UnreadableFileError, UnsupportedFormatError
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.images.extras import is_decoder_there_now
-from capture.ledger.rejudging import Judgement, judgements_of
+from capture.ledger.rejudging import Judgement, Standing, judgements_of
 from capture.ledger.rows import OK, Row, judged_again
 from capture.measure.measures import MEASURES_VERSION
 
@@ -56,49 +56,44 @@ class Judging:
         """
         if row["status"] != OK:
             return self._of_failure(row)
-        if not self._is_measured(row):
+        if not self._is_measured(row["measures_version"], row["width_px"], row["height_px"]):
             return None
-        if not self._is_judged(row):
+        if not self._is_judged(row["engine_version"], row["profile_sha256"]):
             row = judged_again(row, self.profile, self.engine_version)
         return None if self._lacks_labels(row["verdict"], row["model"]) else row
 
-    def of_standing(self, rows: Sequence[Row]) -> list[Row | Judgement | None]:
+    def of_standing(self, rows: Sequence[Standing]) -> list[Standing | Judgement | None]:
         """Say of many rows what `of_stored` says of each, judged together.
 
-        Only `STANDING_COLUMNS` of the rows are asked for; of a row that is judged again
-        comes what was decided.
+        Of a row that is judged again comes what was decided.
         """
-        found: list[Row | Judgement | None] = []
+        found: list[Standing | Judgement | None] = []
         again: list[int] = []
         for n, row in enumerate(rows):
-            if row["status"] != OK:
-                stands = self._of_failure(row)
-                found.append(
-                    row if stands is row else stands and Judgement(row["path"], None, "", "[]")
-                )
-            elif not self._is_measured(row):
-                found.append(None)
-            elif not self._is_judged(row):
-                found.append(None)
-                again.append(n)
-            else:
-                found.append(None if self._lacks_labels(row["verdict"], row["model"]) else row)
+            stands: Standing | Judgement | None = None
+            if row.status != OK:
+                as_row = row._asdict()
+                if (failure := self._of_failure(as_row)) is not None:
+                    stands = row if failure is as_row else Judgement(row.path, None, "", "[]")
+            elif self._is_measured(row.measures_version, row.width_px, row.height_px):
+                if not self._is_judged(row.engine_version, row.profile_sha256):
+                    again.append(n)
+                elif not self._lacks_labels(row.verdict, row.model):
+                    stands = row
+            found.append(stands)
         judged = judgements_of([rows[n] for n in again], self.profile)
         for n, judgement in zip(again, judged, strict=True):
-            if not self._lacks_labels(judgement.verdict, rows[n]["model"]):
+            if not self._lacks_labels(judgement.verdict, rows[n].model):
                 found[n] = judgement
         return found
 
-    def _is_measured(self, row: Row) -> bool:
+    def _is_measured(self, version: int | None, width_px: int, height_px: int) -> bool:
         """Say whether its measures can be judged; too large a picture the decoder refuses."""
-        if row["measures_version"] != MEASURES_VERSION:
-            return False
-        pixel_count: int = row["width_px"] * row["height_px"]
-        return pixel_count <= self.profile.size.max_pixels
+        is_current = version == MEASURES_VERSION
+        return is_current and width_px * height_px <= self.profile.size.max_pixels
 
-    def _is_judged(self, row: Row) -> bool:
-        judged_by = (row["engine_version"], row["profile_sha256"])
-        return judged_by == (self.engine_version, self.profile.sha256)
+    def _is_judged(self, engine_version: str, profile_sha256: str) -> bool:
+        return (engine_version, profile_sha256) == (self.engine_version, self.profile.sha256)
 
     def _lacks_labels(self, verdict: str | None, model: str | None) -> bool:
         if not self.classify or verdict != Verdict.ACCEPT:

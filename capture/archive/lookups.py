@@ -14,10 +14,12 @@ from capture.archive.sources import Recall
 from capture.errors import UnreadableFileError
 from capture.ledger.archives import WholeArchive
 from capture.ledger.ledger import Ledger
-from capture.ledger.rejudging import Judgement
-from capture.ledger.rows import Row
+from capture.ledger.rejudging import Judgement, Standing
 
 LOOKUP_COUNT = 256
+MAX_LOOKUP_COUNT = 2048
+"""While nothing has to be read; before that, workers would wait for the end of a long list."""
+
 KnownBytes: TypeAlias = Mapping[int, Set[str]]
 """Hashes of bytes that stored measures answer for, by their length."""
 
@@ -32,11 +34,12 @@ class Listed:
     picture: Picture
     stamp: Stamp | None
 
-    def is_unchanged_since(self, row: Row) -> bool:
+    def is_unchanged_since(self, row: Standing) -> bool:
         """Say whether a row tells of what lies there now, as far as a look can tell."""
-        if self.stamp is None or self.stamp.mtime_ns is None:
+        stamp = self.stamp
+        if stamp is None or stamp.mtime_ns is None:
             return False
-        return self.stamp == Stamp(row["size_bytes"], row["mtime_ns"])
+        return stamp.mtime_ns == row.mtime_ns and stamp.size_bytes == row.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class LookedUp:
     ----------
     pictures : list of Listed
         In the order they were listed.
-    stored : list of Row or None
+    stored : list of Standing or None
         Their rows, where those tell of the same bytes.
-    standing : list of Row, Judgement or None
+    standing : list of Standing, Judgement or None
         The same as they are judged here: the very same row where it stands as it is. None
         for what must be read.
     known : KnownBytes or None
@@ -61,8 +64,8 @@ class LookedUp:
     """
 
     pictures: list[Listed]
-    stored: list[Row | None]
-    standing: list[Row | Judgement | None]
+    stored: list[Standing | None]
+    standing: list[Standing | Judgement | None]
     known: KnownBytes | None
     reached: list[str]
     whole: list[WholeArchive]
@@ -72,7 +75,10 @@ def look_up(
     found: Iterable[Picture | ReadThrough], ledger: Ledger, judging: Judging
 ) -> Iterator[LookedUp]:
     """Look at pictures and ask the ledger for many at once, in bounded memory."""
-    for pictures, read_through in _lists(found):
+    rest = iter(found)
+    count = LOOKUP_COUNT
+    while any(taken := _taken(rest, count)):
+        pictures, read_through = taken
         paths = [item.picture.path for item in pictures]
         rows = ledger.standing_at(paths + [through.path for through in read_through])
         stored = [
@@ -89,6 +95,7 @@ def look_up(
             if (stamp := through.stamp) is not None and stamp.mtime_ns is not None
         ]
         known = _known(to_read, ledger, judging)
+        count = LOOKUP_COUNT if to_read else min(2 * count, MAX_LOOKUP_COUNT)
         yield LookedUp(pictures, stored, standing, known, reached, whole)
 
 
@@ -110,7 +117,7 @@ def recalling(ledger: Ledger, judging: Judging) -> Recall:
             if None in judging.of_standing(some):
                 return None
         return (
-            StandingMember(row["path"], Stamp(row["size_bytes"], row["mtime_ns"]))
+            StandingMember(row.path, Stamp(row.size_bytes, row.mtime_ns))
             for row in ledger.standing_in(archive.path)
         )
 
@@ -126,18 +133,19 @@ def _known(pictures: list[Listed], ledger: Ledger, judging: Judging) -> KnownByt
         return None
     known: dict[int, set[str]] = {}
     for row, judged in zip(rows, judging.of_standing(rows), strict=True):
-        if judged is not None:
-            known.setdefault(row["size_bytes"], set()).add(row["sha256"])
+        if judged is not None and row.size_bytes is not None and row.sha256 is not None:
+            known.setdefault(row.size_bytes, set()).add(row.sha256)
     return known
 
 
-def _lists(
-    found: Iterable[Picture | ReadThrough],
-) -> Iterator[tuple[list[Listed], list[ReadThrough]]]:
+def _taken(
+    rest: Iterator[Picture | ReadThrough], count: int
+) -> tuple[list[Listed], list[ReadThrough]]:
+    """Take so many from a listing, or fewer where they are held in memory; none at its end."""
     pictures: list[Listed] = []
     read_through: list[ReadThrough] = []
     held_bytes = 0
-    for item in found:
+    for item in islice(rest, count):
         if isinstance(item, ReadThrough):
             read_through.append(item)
         else:
@@ -148,8 +156,6 @@ def _lists(
             pictures.append(Listed(item, stamp))
         if isinstance(item, HeldMember):
             held_bytes += len(item.data)
-        if len(pictures) + len(read_through) == LOOKUP_COUNT or held_bytes > MAX_HELD_BYTES:
-            yield pictures, read_through
-            pictures, read_through, held_bytes = [], [], 0
-    if pictures or read_through:
-        yield pictures, read_through
+            if held_bytes > MAX_HELD_BYTES:
+                break
+    return pictures, read_through

@@ -131,10 +131,10 @@ class ArchiveRun:
                 if judged is None or row is None:
                     to_judge.append(item)
                 elif isinstance(judged, Judgement):
-                    self._tally.add(row["status"], judged.verdict, Effort.REUSED)
+                    self._tally.add(row.status, judged.verdict, Effort.REUSED)
                     judged_again.append(judged)
                 else:
-                    self._tally.add(row["status"], row["verdict"], Effort.UNCHANGED)
+                    self._tally.add(row.status, row.verdict, Effort.UNCHANGED)
             await self._open.put(self._judge.to_judge(to_judge, found.known))
             if writing is not None:
                 await writing

@@ -26,7 +26,7 @@ from capture.ledger.database import connect, execute_plain, is_read_only, named_
 from capture.ledger.labels import Label
 from capture.ledger.migrations import is_current, migrate
 from capture.ledger.outcomes import Outcome, outcomes_in
-from capture.ledger.rejudging import STANDING_COLUMNS, Judgement
+from capture.ledger.rejudging import Judgement, Standing
 from capture.ledger.rows import Row, as_stored
 from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, runs
@@ -162,11 +162,10 @@ class Ledger:
         with self._read() as connection:
             return archives.is_whole(connection, archive, size_bytes, mtime_ns)
 
-    def standing_in(self, archive: str) -> Iterator[Row]:
-        """Yield by path how the pictures of an archive stand: `STANDING_COLUMNS` of each."""
-        query = select(*(assessments.c[name] for name in STANDING_COLUMNS))
-        for values in self.select(query.where(archives.is_in(archive)).order_by("path")):
-            yield dict(zip(STANDING_COLUMNS, values, strict=True))
+    def standing_in(self, archive: str) -> Iterator[Standing]:
+        """Yield by path how the pictures of an archive stand."""
+        query = select(*standing.COLUMNS).where(archives.is_in(archive)).order_by("path")
+        return map(Standing._make, self.select(query))
 
     def rows_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return the rows of those `paths` that have one, by path."""
@@ -174,13 +173,13 @@ class Ledger:
             found = connection.execute(AT_PATHS, {"paths": paths})
             return {row["path"]: row for row in questions.as_rows(found)}
 
-    def standing_at(self, paths: Sequence[str]) -> dict[str, Row]:
-        """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
+    def standing_at(self, paths: Sequence[str]) -> dict[str, Standing]:
+        """Return by path how those `paths` stand that have a row."""
         with self._read() as connection:
             return standing.at_paths(connection, paths)
 
-    def standing_of_sizes(self, sizes: Collection[int], limit: int) -> list[Row]:
-        """Return ``sha256`` and `STANDING_COLUMNS` of at most `limit` rows of those lengths."""
+    def standing_of_sizes(self, sizes: Collection[int], limit: int) -> list[Standing]:
+        """Return how pictures of any of those lengths stand, at most `limit` of them."""
         with self._read() as connection:
             return standing.of_sizes(connection, sizes, limit)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from functools import lru_cache
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,29 +14,45 @@ from capture.assessment import reason_record_of
 from capture.gates.profile import Profile
 from capture.gates.shot import gravity_of
 from capture.gates.shot_columns import BrokenLimit, MeasureColumns, broken_limits
-from capture.gates.verdict import Reason, Verdict, verdict_from
+from capture.gates.verdict import Reason, ReasonCode, Verdict, verdict_from
 from capture.ledger.database import as_json
-from capture.ledger.rows import Row
 
-_BY_GRAVITY = itemgetter(0, 1)
 _WORDS = ("blur_missing", "blur_kind")
 _MEASURES = tuple(field.name for field in fields(MeasureColumns))
 
-STANDING_COLUMNS = (
-    *("path", "size_bytes", "mtime_ns", "status", "error", "verdict", "model"),
-    *("engine_version", "measures_version", "profile_sha256"),
-    *_MEASURES,
-)
-"""What tells whether a row stands, and what it would become; none of it has to be parsed."""
 
+class Standing(NamedTuple):
+    """How a row stands: what tells whether it still does, and what it would become.
 
-def columns_of(rows: Sequence[Row]) -> MeasureColumns:
-    """Turn rows whose status is ok into columns; missing numbers become NaN."""
-    columns: dict[str, Any] = {
-        name: np.array([row[name] for row in rows], dtype=object if name in _WORDS else np.float64)
-        for name in _MEASURES
-    }
-    return MeasureColumns(**columns)
+    The fields are columns of ``assessments``; none of them has to be parsed. Measures are
+    None in rows whose status is not ok.
+    """
+
+    path: str
+    sha256: str | None
+    size_bytes: int | None
+    mtime_ns: int | None
+    status: str
+    error: str | None
+    verdict: str | None
+    model: str | None
+    engine_version: str
+    measures_version: int | None
+    profile_sha256: str
+    width_px: Any
+    height_px: Any
+    blur_missing: Any
+    blur_kind: Any
+    blur_probability: Any
+    blur_px: Any
+    blur_px_at_reference: Any
+    motion_extent_px: Any
+    edge_count: Any
+    exposure_offset_ev: Any
+    clipped_highlight_fraction: Any
+    clipped_shadow_fraction: Any
+    dynamic_range_stops: Any
+    noise_sigma: Any
 
 
 class Judgement(NamedTuple):
@@ -57,13 +74,13 @@ class Judgement(NamedTuple):
     reasons: str
 
 
-def judgements_of(rows: Sequence[Row], profile: Profile) -> list[Judgement]:
+def judgements_of(rows: Sequence[Standing], profile: Profile) -> list[Judgement]:
     """Return what a profile decides of rows, without decoding.
 
     Parameters
     ----------
-    rows : sequence of Row
-        Whose status is ok; of their columns only `STANDING_COLUMNS` are asked for.
+    rows : sequence of Standing
+        Whose status is ok.
     profile : Profile
         The limits.
 
@@ -73,41 +90,55 @@ def judgements_of(rows: Sequence[Row], profile: Profile) -> list[Judgement]:
         One for each, with what `capture.ledger.rows.judged_again` would decide. Labels
         are left to the ledger: it drops those of pictures that are not accepted.
     """
-    found: list[list[_Found]] = [[] for _ in rows]
-    for broken in broken_limits(columns_of(rows), profile):
-        for row, reason in zip(broken.rows.tolist(), _found_by(broken), strict=True):
-            found[row].append(reason)
-    return [_judgement(row["path"], reasons) for row, reasons in zip(rows, found, strict=True)]
+    broken = list(broken_limits(_columns_of(rows), profile)) if rows else []
+    if not broken:
+        return [Judgement(row.path, Verdict.ACCEPT.value, "", "[]") for row in rows]
+    kinds = tuple((limit.code, limit.leads_to) for limit in broken)
+    counts = [limit.rows.size for limit in broken]
+    row_of = np.concatenate([limit.rows for limit in broken])
+    kind_of = np.repeat(np.arange(len(kinds)), counts)
+    gravity = np.repeat([gravity_of(*kind) for kind in kinds], counts)
+    scalar = np.concatenate([limit.scalar for limit in broken])
+    texts = list(chain.from_iterable(map(_texts_of, broken)))
+
+    # A picture's reasons together, gravest first; of equals the one that is asked for first.
+    order = np.lexsort((scalar, gravity, row_of))
+    texts = [texts[n] for n in order.tolist()]
+    found = kind_of[order].tolist()
+    bounds = np.searchsorted(row_of[order], np.arange(len(rows) + 1)).tolist()
+    return [
+        Judgement(
+            row.path,
+            *_outcome_of(tuple([kinds[n] for n in found[start:end]])),
+            f"[{','.join(texts[start:end])}]",
+        )
+        for row, (start, end) in zip(rows, pairwise(bounds), strict=True)
+    ]
 
 
-_Found: TypeAlias = tuple[int, int, str, Verdict, str]
-"""Gravity, scalar, code, what it leads to, and the reason as JSON."""
+def _columns_of(rows: Sequence[Standing]) -> MeasureColumns:
+    """Turn rows whose status is ok into columns; missing numbers become NaN."""
+    columns = dict(zip(Standing._fields, zip(*rows, strict=True), strict=True))
+    return MeasureColumns(
+        **{
+            name: np.array(columns[name], dtype=object if name in _WORDS else np.float64)
+            for name in _MEASURES
+        }
+    )
 
 
-def _found_by(broken: BrokenLimit) -> Iterator[_Found]:
-    """Yield the reasons that pictures have by one limit."""
-    code, leads_to = broken.code.value, broken.leads_to
-    gravity = gravity_of(broken.code, leads_to)
-    text = _template_of(broken)
-    for value, scalar, told in zip(
-        broken.value.tolist(), broken.scalar.tolist(), broken.told.tolist(), strict=True
-    ):
-        yield gravity, scalar, code, leads_to, text.format(told, value, scalar)
+@lru_cache(maxsize=1024)
+def _outcome_of(kinds: tuple[tuple[ReasonCode, Verdict], ...]) -> tuple[str, str]:
+    """Return the verdict and the codes that follow from reasons, gravest first."""
+    verdict = verdict_from([leads_to for _, leads_to in kinds])
+    return verdict.value, ",".join([code.value for code, _ in kinds])
 
 
-def _template_of(broken: BrokenLimit) -> str:
-    """Return what all reasons by one limit share, with room for told, value and scalar."""
+def _texts_of(broken: BrokenLimit) -> Iterator[str]:
+    """Yield the reasons that pictures have by one limit, as JSON."""
     reason = Reason(broken.code, broken.measure, 0.0, broken.limit, 0, broken.hint, broken.leads_to)
     # Room for what is told is in the hint itself.
     record = {name: as_json(value) for name, value in reason_record_of(reason).items()}
     record |= {"value": "{1!r}", "scalar": "{2}"}
-    return "{{" + ",".join([f'"{name}":{text}' for name, text in record.items()]) + "}}"
-
-
-def _judgement(path: str, reasons: list[_Found]) -> Judgement:
-    if len(reasons) > 1:
-        reasons.sort(key=_BY_GRAVITY)
-    verdict = verdict_from([leads_to for _, _, _, leads_to, _ in reasons])
-    codes = ",".join([code for _, _, code, _, _ in reasons])
-    text = ",".join([text for _, _, _, _, text in reasons])
-    return Judgement(path, verdict.value, codes, f"[{text}]")
+    text = "{{" + ",".join([f'"{name}":{text}' for name, text in record.items()]) + "}}"
+    return map(text.format, broken.told.tolist(), broken.value.tolist(), broken.scalar.tolist())

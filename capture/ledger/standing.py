@@ -11,39 +11,34 @@ from sqlalchemy import Connection, bindparam, select
 from capture.gates.profile import Profile
 from capture.gates.verdict import Verdict
 from capture.ledger.database import execute_plain, select_among
-from capture.ledger.rejudging import STANDING_COLUMNS, Judgement
-from capture.ledger.rows import LABEL_COLUMNS, Row
+from capture.ledger.rejudging import Judgement, Standing
+from capture.ledger.rows import LABEL_COLUMNS
 from capture.ledger.schema import assessments
 from capture.ledger.statements import JUDGE
 
 TOGETHER_COUNT = 128
 
-_COLUMNS = tuple(assessments.c[name] for name in STANDING_COLUMNS)
+COLUMNS = tuple(assessments.c[name] for name in Standing._fields)
+"""What is asked for to know how a row stands."""
+
 _OF_SIZES = (
-    select(assessments.c.sha256, *_COLUMNS)
+    select(*COLUMNS)
     .where(assessments.c.size_bytes.in_(bindparam("sizes", expanding=True)))
     .where(assessments.c.sha256.is_not(None))
     .limit(bindparam("limit"))
 )
 
 
-def at_paths(connection: Connection, paths: Sequence[str]) -> dict[str, Row]:
-    """Return by path how those `paths` stand that have a row: `STANDING_COLUMNS` of it."""
-    found = select_among(connection, _COLUMNS, assessments.c.path, paths)
-    return {values[0]: dict(zip(STANDING_COLUMNS, values, strict=True)) for values in found}
+def at_paths(connection: Connection, paths: Sequence[str]) -> dict[str, Standing]:
+    """Return by path how those `paths` stand that have a row."""
+    found = select_among(connection, COLUMNS, assessments.c.path, paths)
+    return {row.path: row for row in map(Standing._make, found)}
 
 
-def of_sizes(connection: Connection, sizes: Collection[int], limit: int) -> list[Row]:
-    """Return how pictures of any of those lengths stand, no more than `limit` of them.
-
-    Returns
-    -------
-    list of Row
-        ``sha256`` and `STANDING_COLUMNS`, in no order.
-    """
-    names = ("sha256", *STANDING_COLUMNS)
+def of_sizes(connection: Connection, sizes: Collection[int], limit: int) -> list[Standing]:
+    """Return how pictures of any of those lengths stand, no more than `limit` of them."""
     found = connection.execute(_OF_SIZES, {"sizes": list(sizes), "limit": limit})
-    return [dict(zip(names, values, strict=True)) for values in found.all()]
+    return list(map(Standing._make, found))
 
 
 def judge(

@@ -14,8 +14,8 @@ from capture.gates.profile import CannotAssessPolicy, Profile, load_profile
 from capture.gates.verdict import ReasonCode, Verdict
 from capture.ledger.database import as_json
 from capture.ledger.ledger import open_ledger
-from capture.ledger.rejudging import Judgement, judgements_of
-from capture.ledger.rows import judged_again
+from capture.ledger.rejudging import Judgement, Standing, judgements_of
+from capture.ledger.rows import Row, judged_again
 from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
 from capture.measure.status import MissingEvidence
 from tests.review.ledgers import judged
@@ -65,6 +65,10 @@ def anything(rng: np.random.Generator, profile: Profile) -> StillMeasures:
     )
 
 
+def standing_of(row: Row) -> Standing:
+    return Standing._make([row[name] for name in Standing._fields])
+
+
 @pytest.mark.parametrize(
     ("profile", "leads_to"),
     list(product(PROFILES, Verdict)),
@@ -76,7 +80,7 @@ def test_rows_together_and_alone_are_judged_alike(profile: Profile, leads_to: Ve
     rng = np.random.default_rng(11)
     rows = [judged(f"/{n}", anything(rng, limits)) for n in range(COUNT)]
     alone = [judged_again(row, limits, "2.0") for row in rows]
-    together = judgements_of(rows, limits)
+    together = judgements_of([standing_of(row) for row in rows], limits)
     assert together == [
         Judgement(row["path"], row["verdict"], row["reason_codes"], as_json(row["reasons"]))
         for row in alone
