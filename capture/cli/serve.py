@@ -60,8 +60,8 @@ def serve(
 ) -> None:
     """Serve cameras and pictures over gRPC until SIGTERM; a second one ends it at once.
 
-    Prints the address when it is ready. On SIGTERM health says NOT_SERVING, sessions are
-    told, stills in hand are finished; then it ends with 0.
+    Prints the address when it is ready. On SIGTERM, Ctrl-C or a closed terminal health says
+    NOT_SERVING, sessions are told, stills in hand are finished; then it ends with 0.
     """
     flags = {
         "host": host,

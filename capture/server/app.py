@@ -218,7 +218,9 @@ class Server:
 
 
 async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> bool:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then drain; a second signal ends it at once.
+
+    Not so a second SIGHUP, and none counts where it was ignored from the start, as by nohup.
 
     Parameters
     ----------
@@ -236,6 +238,13 @@ async def serve(settings: Settings, on_listening: Callable[[Server], None]) -> b
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number)
+
+    def hang_up() -> None:
+        signals.put_nowait(signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, _nothing)  # shell and kernel both send it
+
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
     server = Server(settings)
     await server.start()
     on_listening(server)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
+from typing import TextIO, cast
 
 import grpc.aio
 import structlog
@@ -44,7 +46,7 @@ def configure_log(level: str) -> None:
     structlog.configure(
         processors=[_add_ids, *start, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     # Libraries log as they do. They have no request id: a lane serves whoever comes, and the
@@ -58,6 +60,24 @@ def configure_log(level: str) -> None:
     )
     handler.addFilter(_is_not_of_one_who_left)
     logging.basicConfig(level=max(logging.INFO, _number_of(level)), handlers=[handler], force=True)
+
+
+class _Unfailing:
+    """Drops what cannot be written: a terminal that was closed, or a reader that has gone.
+
+    The libraries' handlers do so; a call must not fail because nobody reads of it.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def _is_not_of_one_who_left(record: logging.LogRecord) -> bool:
