@@ -8,6 +8,7 @@ with the archive. A run may be killed at any moment: what was not committed is d
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -99,6 +100,7 @@ class ArchiveRun:
         WorkerError
             If no worker comes up.
         """
+        gc.freeze()  # what is there by now stays: no collection has to look at it again
         try:
             async with asyncio.TaskGroup() as writing:
                 writing.create_task(self._writer.commit_all())
@@ -110,6 +112,7 @@ class ArchiveRun:
         except BaseExceptionGroup as group:
             raise _first_of(group) from None
         finally:
+            gc.unfreeze()
             self._database.shutdown()
             self._readers.shutdown()
         return self._tally

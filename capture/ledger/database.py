@@ -25,7 +25,6 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
-    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -33,8 +32,6 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from capture.errors import LedgerError
 
 BUSY_TIMEOUT_S = 60.0
-AMONG_COUNT = 256
-_AMONG_NAMES = tuple(f"among_{n}" for n in range(AMONG_COUNT))
 
 as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Writes what a JSON column holds."""
@@ -170,29 +167,19 @@ def select_among(
 ) -> Sequence[Any]:
     """Return the rows whose key is one of many values; JSON stays as the driver gives it.
 
-    Again as plain SQL: by its own way the library writes the statement anew each time.
+    Again as plain SQL, and all values as one: by its own way the library writes the statement
+    anew for each count of them.
     """
-    found: list[Any] = []
-    for start in range(0, len(values), AMONG_COUNT):
-        some = list(values[start : start + AMONG_COUNT])
-        some += some[-1:] * (AMONG_COUNT - len(some))  # one statement, however many are asked for
-        compiled = _select_among(tuple(columns), key, connection.dialect)
-        given: Any = tuple(some)
-        if compiled.positiontup is None:
-            given = dict(zip(_AMONG_NAMES, some, strict=True))
-        found += connection.exec_driver_sql(compiled.string, given).all()
-    return found
+    asked = f"SELECT {', '.join(map(str, columns))} FROM {key.table} WHERE {key}"
+    if connection.dialect.name == "postgresql":
+        return connection.exec_driver_sql(f"{asked} = ANY(%s)", (list(values),)).all()
+    among = f"{asked} IN (SELECT value FROM json_each(?))"
+    return connection.exec_driver_sql(among, (as_json(list(values)),)).all()
 
 
 @lru_cache(maxsize=8)
 def _compiled(statement: Update | Insert, dialect: Dialect) -> Any:
     return statement.compile(dialect=dialect)
-
-
-@lru_cache(maxsize=8)
-def _select_among(columns: tuple[Column[Any], ...], key: Column[Any], dialect: Dialect) -> Any:
-    among = [bindparam(name, type_=key.type) for name in _AMONG_NAMES]
-    return select(*columns).where(key.in_(among)).compile(dialect=dialect)
 
 
 @contextmanager
