@@ -15,7 +15,7 @@ from inference.breaker import MAX_DELAY_S, BreakerState
 from inference.errors import PoisonJobError, WorkerError, WorkersLostError
 from inference.lanes import LanePool
 from tests.inference.handlers import build_handler, build_marked
-from tests.inference.test_lanes import until
+from tests.inference.test_lanes import has_recovered_from, until
 
 SERVERS_LIMIT = 30
 """As the server has it, for each worker in ten seconds."""
@@ -40,11 +40,6 @@ async def poison(pool: LanePool) -> WorkersLostError:
                 continue
             except WorkersLostError as refusal:
                 return refusal
-
-
-def has_recovered_from(pool: LanePool, death_count: int) -> bool:
-    """Tell whether so many workers were lost, and all are there again."""
-    return pool.statistics.death_count == death_count and pool.idle_count == pool.worker_count
 
 
 async def test_jobs_that_end_workers_without_end_do_not_fork_without_end(pool: LanePool) -> None:

@@ -360,6 +360,20 @@ class TestLife:
                 await pool.run(("spin", None), timeout_s=0.1)
         assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
+    async def test_two_hundred_deaths_leave_no_descriptor_open(self) -> None:
+        """Neither here nor in the process that workers are forked from; renewals neither."""
+        async with LanePool(build_handler, worker_count=4, job_timeout_s=20) as pool:
+            fork_server = parent_of(pool.worker_pids[0])
+            before = open_count("self"), open_count(fork_server)
+            for number in range(1, 51):
+                for pid in pool.worker_pids:
+                    os.kill(pid, signal.SIGKILL)
+                await until(partial(has_recovered_from, pool, 4 * number))
+            await until(lambda: (open_count("self"), open_count(fork_server)) == before)
+            for _ in range(3):
+                await pool.renew(build_handler)
+            await until(lambda: open_count("self") == before[0])
+
     async def test_a_factory_that_fails_is_told_at_start(self) -> None:
         """The text of the failure reaches whoever starts the pool."""
         pool = LanePool(partial(build_nothing, "no model here"), worker_count=2, job_timeout_s=20)
@@ -418,3 +432,13 @@ class TestLife:
         factory.__module__ = "__main__"
         with pytest.raises(ValueError, match="__main__"):
             LanePool(factory, worker_count=1, job_timeout_s=1)
+
+
+def open_count(pid: int | str) -> int:
+    """Return how many descriptors a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+
+
+def has_recovered_from(pool: LanePool, death_count: int) -> bool:
+    """Tell whether so many workers were lost, and all are there again."""
+    return pool.statistics.death_count == death_count and pool.idle_count == pool.worker_count
