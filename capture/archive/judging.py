@@ -14,10 +14,14 @@ from capture.ledger.rows import OK, Row, judged_again
 from capture.measure.measures import MEASURES_VERSION
 
 POISON, TIMEOUT, INTERNAL = "poison", "timeout", "internal"
-"""Statuses of a picture that killed its worker twice, hung it, or made it raise."""
+"""Statuses of a picture that killed its worker twice, hung it, or made it raise.
 
-WORKER_FAILED = frozenset([POISON, TIMEOUT, INTERNAL])
-"""Statuses that say more of the worker than of the picture: in lower case, as ``ok`` is."""
+They say more of the worker than of the picture: in lower case, as ``ok`` is.
+"""
+
+# A disk that hung, a share that was away, a permission since given: no run is stuck with it.
+_PASSING = frozenset([TIMEOUT, UnreadableFileError.code])
+_ENDED_WORKER = frozenset([POISON, INTERNAL])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,11 @@ class Judging:
     def _of_failure(self, row: Row) -> Row | None:
         if row["engine_version"] != self.engine_version:
             return None  # it may be able to by now
-        if row["status"] == UnreadableFileError.code:
-            return None  # a share that was away, a permission since given
+        if row["status"] in _PASSING:
+            return None
         if row["status"] == UnsupportedFormatError.code and is_decoder_there_now(row["error"]):
             return None
-        if self.retry_failed and row["status"] in WORKER_FAILED:
+        if self.retry_failed and row["status"] in _ENDED_WORKER:
             return None
         if row["profile_sha256"] == self.profile.sha256:
             return row

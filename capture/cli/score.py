@@ -94,9 +94,7 @@ def score(
     ] = None,
     retry_failed: Annotated[
         bool,
-        typer.Option(
-            "--retry-failed", help="Try again what has ended its workers or run out of time."
-        ),
+        typer.Option("--retry-failed", help="Try again what has ended its workers, too."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json_: Annotated[
@@ -105,8 +103,9 @@ def score(
 ) -> None:
     """Judge an archive of pictures into a ledger, and go on where it was stopped.
 
-    Only new or changed pictures are decoded; a new profile, or an engine that measures as the
-    one before, judges stored measures again.
+    Only new or changed pictures are decoded, and again those that could not be read or ran
+    out of time; a new profile, or an engine that measures as the one before, judges stored
+    measures again.
     Pictures are only read: nothing is moved or deleted. URLs are opened with the credentials
     that their store's own tools take, from the environment or their files.
 

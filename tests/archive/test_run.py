@@ -281,7 +281,7 @@ async def test_a_picture_that_ends_its_workers_is_a_row(ledger: Ledger, folder: 
 
 
 async def test_a_picture_that_hangs_its_worker_is_a_row(ledger: Ledger, tmp_path: Path) -> None:
-    """Past its time, and past it again when its bytes were sent: timeout."""
+    """Past its time, and past it again when its bytes were sent: timeout, until the next run."""
     folder = tmp_path / "hanging"
     folder.mkdir()
     (folder / "hangs.jpg").write_bytes(HANGS)
@@ -289,7 +289,7 @@ async def test_a_picture_that_hangs_its_worker_is_a_row(ledger: Ledger, tmp_path
     async with LocalEngine(pool) as engine:
         await score(ledger, engine, folder)
         assert rows_of(ledger)["hangs.jpg"]["status"] == "timeout"
-        assert (await score(ledger, engine, folder)).efforts == {Effort.UNCHANGED: 1}
+        assert (await score(ledger, engine, folder)).efforts == {Effort.SCORED: 1}
 
 
 async def test_workers_that_find_no_file_are_sent_its_bytes(
