@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from posixpath import normpath
+from posixpath import dirname, join, normpath
 from typing import Any
 
 from capture.archive.pictures import (
@@ -91,18 +91,22 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
 
 def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
     at_hand = _is_tar_at_hand(archive)
+    linkable = _Linkable(archive.path)
+    links: list[tarfile.TarInfo] = []
+    broken: Unreachable | None = None
     try:
         mtime_ns = archive.stamp().mtime_ns
         with (
             closing(archive.open_to_jump() if at_hand else archive.open_in_passing()) as stream,
             tarfile.open(fileobj=stream, mode="r:" if at_hand else "r|*") as opened,
         ):
-            linkable = _Linkable(archive.path)
             for info in opened:
                 # tarfile keeps every header it has seen; a shard may hold millions.
                 opened.members = []  # type: ignore[attr-defined]
                 is_wanted = wanted(info.name)
-                if info.islnk() and is_wanted:
+                if info.issym() and is_wanted and len(links) < MAX_LINKABLE_COUNT:
+                    links.append(info)  # it may lead to what comes after it
+                elif (info.islnk() or info.issym()) and is_wanted:
                     yield linkable.at(info)
                 elif info.isreg() and isinstance(archive, FilePicture) and at_hand:
                     member = _at_hand(archive, info, mtime_ns)
@@ -112,15 +116,18 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
                 elif info.isreg() and is_wanted:
                     yield _held(opened, info, archive.path, mtime_ns)
     except UnreadableFileError as error:
-        yield Unreachable(archive.path, str(error))
+        broken = Unreachable(archive.path, str(error))
     except (tarfile.TarError, EOFError) as error:
-        yield Unreachable(archive.path, f"the archive is damaged: {error}")
+        broken = Unreachable(archive.path, f"the archive is damaged: {error}")
     except OSError as error:  # also what the decompressors raise
-        yield Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
+        broken = Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
+    yield from map(linkable.at, links)
+    if broken is not None:
+        yield broken
 
 
 class _Linkable:
-    """Members that a hard link may lead back to: the last ones, since a shard may hold millions.
+    """Members that a link may lead to: the last ones, since a shard may hold millions.
 
     Parameters
     ----------
@@ -140,10 +147,13 @@ class _Linkable:
 
     def at(self, link: tarfile.TarInfo) -> Picture:
         """Return what a link leads to under its own name, or why that cannot be read."""
-        member = self._members.get(normpath(link.linkname))
+        # A symbolic link is read from the folder it lies in, a hard link from the top.
+        folder = dirname(link.name) if link.issym() else ""
+        member = self._members.get(normpath(join(folder, link.linkname)))
         if member is not None:
             return replace(member, name=link.name)
-        why = f"hard link to {printable(link.linkname)}, which alone has the bytes"
+        kind = "symbolic" if link.issym() else "hard"
+        why = f"{kind} link to {printable(link.linkname)}, which alone has the bytes"
         return Unreachable(member_path(self._archive_path, link.name), why)
 
 

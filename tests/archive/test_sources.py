@@ -254,6 +254,27 @@ def test_a_hard_link_in_a_tar_is_the_picture_it_leads_to(tmp_path: Path) -> None
         lost.read(MEBIBYTE)
 
 
+def test_a_symbolic_link_in_a_tar_is_the_picture_it_leads_to(tmp_path: Path) -> None:
+    """Even to what comes after it; where it leads out of the tar, it is a row that says so."""
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for name, linked in (("best/b.jpg", "../all/a.jpg"), ("c.jpg", "/all/a.jpg")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, linked
+            archive.addfile(info)
+        info = tarfile.TarInfo("all/a.jpg")
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"first"))
+    sources = Sources([str(tmp_path)])
+    first, link, lost = sources
+    assert paths_below(tmp_path, [first, link, lost]) == [
+        *("shard.tar!all/a.jpg", "shard.tar!best/b.jpg", "shard.tar!c.jpg"),
+    ]
+    assert sources.count(Event()) == 3
+    assert link.read(MEBIBYTE) == Finder().at(link.path).read(MEBIBYTE) == b"first"
+    with pytest.raises(UnreadableFileError, match=r"symbolic link to /all/a\.jpg"):
+        lost.read(MEBIBYTE)
+
+
 def test_a_hard_link_in_a_compressed_tar_is_a_row_that_says_so(tmp_path: Path) -> None:
     """What it leads to was read in passing, and is not held."""
     make_tar_with_links(tmp_path / "shard.tar.gz", "w:gz")
