@@ -40,6 +40,7 @@ def assess_image(
     *,
     max_label_count: int = 5,
     explain: bool = False,
+    perceptual_hash: bool = True,
 ) -> Assessment:
     """Judge one picture; only an accepted one reaches the classifier.
 
@@ -55,6 +56,8 @@ def assess_image(
         Labels to ask for, at least 1.
     explain : bool
         Fill in the tiles of the blur measure.
+    perceptual_hash : bool
+        Take the perceptual hash: no verdict needs it, only who groups pictures.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def assess_image(
     started = perf_counter()
     decoded = decode_image(image, profile.size.max_pixels)
     decoded_at = perf_counter()
-    measures = measure_still(decoded, explain=explain)
+    measures = measure_still(decoded, explain=explain, perceptual_hash=perceptual_hash)
     reasons = judge(measures, profile)
     judged_at = perf_counter()
     prediction = None
@@ -84,8 +87,10 @@ def assess_image(
     )
 
 
-def measure_still(decoded: DecodedImage, *, explain: bool = False) -> StillMeasures:
-    """Take every measure of a decoded picture."""
+def measure_still(
+    decoded: DecodedImage, *, explain: bool = False, perceptual_hash: bool = True
+) -> StillMeasures:
+    """Take every measure of a decoded picture; `explain` and the hash as of `assess_image`."""
     height_px, width_px = decoded.luma.shape
     return StillMeasures(
         width_px=width_px,
@@ -98,5 +103,5 @@ def measure_still(decoded: DecodedImage, *, explain: bool = False) -> StillMeasu
             exposure_value=decoded.settings.exposure_value,
         ),
         noise_sigma=measure_noise(decoded.luma),
-        perceptual_hash=measure_perceptual_hash(decoded.luma),
+        perceptual_hash=measure_perceptual_hash(decoded.luma) if perceptual_hash else None,
     )

@@ -39,6 +39,8 @@ class StillJob:
         Labels to return, at least 1.
     explain : bool
         Fill in the tiles of the blur measure.
+    perceptual_hash : bool
+        Take the perceptual hash, which no message carries.
     """
 
     image: EncodedImage
@@ -46,6 +48,7 @@ class StillJob:
     classify: bool
     max_label_count: int = 5
     explain: bool = False
+    perceptual_hash: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class Worker:
             self._classifier if job.classify else None,
             max_label_count=job.max_label_count,
             explain=job.explain,
+            perceptual_hash=job.perceptual_hash,
         )
 
 

@@ -143,4 +143,5 @@ def still_job(
         profile=profile,
         classify=not options.skip_classification,
         max_label_count=min(options.max_label_count or DEFAULT_LABEL_COUNT, _MAX_LABEL_COUNT),
+        perceptual_hash=False,
     )
