@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 6, 7, 9
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
+_WINDOW_UPDATE, _CONTINUATION = 8, 9
 _CANCEL = 8
 _ACK, _END_STREAM, _END_HEADERS = 1, 1, 4
 
@@ -76,6 +77,23 @@ class RawConnection:
         """Send bytes as they are."""
         self._writer.write(data)
         await self._writer.drain()
+
+    async def widen(self) -> None:
+        """Let the server send a gigabyte to all calls together."""
+        await self.send_raw(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
+
+    async def answered(self, count: int, *, within_s: float = 120) -> tuple[set[int], set[int]]:
+        """Read until so many calls have data or have ended; return which have which."""
+        talking: set[int] = set()
+        over: set[int] = set()
+        async with asyncio.timeout(within_s):
+            while len(talking | over) < count:
+                kind, flags, of, _ = await self._next_frame()
+                if kind == _RST_STREAM or (kind in (_HEADERS, _DATA) and flags & _END_STREAM):
+                    over.add(of)
+                elif kind == _DATA:
+                    talking.add(of)
+        return talking - over, over
 
     async def listen(self, for_s: float) -> None:
         """Answer what the server asks for a while."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 import pytest_asyncio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from capture.server.app import Server
 from capture.settings import Settings
@@ -36,7 +38,9 @@ MESSAGES: dict[str, Any] = {
     ),
 }
 METHODS = ("AssessImage", "AssessImages", "Capture")
-MAX_SESSION_COUNT = 200
+CROWD, SESSIONS_PER_CONNECTION = 10_000, 1000
+MAX_SESSION_COUNT = 9000
+MAX_SESSION_KB = 100
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -178,32 +182,64 @@ async def test_giant_metadata_is_refused_on_every_call(stub: Any, method: str) -
     assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_crowd_of_idle_sessions_takes_no_more_than_its_limit(burst: list[bytes]) -> None:
-    """A thousand knock: two hundred are let in, at most 200 kB each, and a picture is judged."""
+@asynccontextmanager
+async def crowd(port: int, count: int) -> AsyncIterator[tuple[int, int]]:
+    """Open sessions and say nothing in them; tell how many were let in and how many refused."""
+    config = session_pb2.CaptureRequest(config=session_pb2.SessionConfig())
+    message = prefixed(config.SerializeToString())
+    inside = refused = 0
+    async with AsyncExitStack() as stack:
+        for _ in range(count // SESSIONS_PER_CONNECTION):
+            connection = await stack.enter_async_context(raw_connection(port))
+            await connection.widen()
+            for number in range(SESSIONS_PER_CONNECTION):
+                await connection.start_call(2 * number + 1, "Capture")
+                await connection.send(2 * number + 1, message)
+            talking, over = await connection.answered(SESSIONS_PER_CONNECTION)
+            inside += len(talking)
+            refused += len(over)
+        yield inside, refused
+
+
+async def test_ten_thousand_idle_sessions_take_no_more_than_their_limit(
+    burst: list[bytes],
+) -> None:
+    """Nine thousand are let in, the others refused; each takes little, and others are served."""
     limits = {
         "SMART_CAPTURE_MAX_SESSION_COUNT": str(MAX_SESSION_COUNT),
-        "SMART_CAPTURE_MAX_SESSIONS_PER_CLIENT": "10000",
+        "SMART_CAPTURE_MAX_SESSIONS_PER_CLIENT": str(CROWD),
     }
-    config = session_pb2.CaptureRequest(config=session_pb2.SessionConfig())
-
-    async def knock(stub: Any) -> Any:
-        call = stub.Capture()
-        try:
-            await call.write(config)
-            await call.read()
-        except grpc.aio.AioRpcError:
-            return None
-        return call
-
+    request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
     async with serving(environment=limits) as process, connected(process.port) as channel:
         stub = SmartCaptureStub(channel)
-        request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
         await stub.AssessImage(request)
         before_kb = own_kb(process.process.pid)
-        calls = [await knock(stub) for _ in range(1000)]
-        inside = [call for call in calls if call is not None]
-        assert len(inside) == MAX_SESSION_COUNT
-        assert own_kb(process.process.pid) - before_kb < 200 * MAX_SESSION_COUNT
-        await stub.AssessImage(request)
-        for call in inside:
-            call.cancel()
+        async with crowd(process.port, CROWD) as (inside, refused):
+            assert (inside, refused) == (MAX_SESSION_COUNT, CROWD - MAX_SESSION_COUNT)
+            assert own_kb(process.process.pid) - before_kb < MAX_SESSION_KB * MAX_SESSION_COUNT
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await Camera(stub).open()
+            assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert await health_of(channel) == health_pb2.HealthCheckResponse.SERVING
+            await stub.AssessImage(request)
+        camera = await let_in(stub)
+        await camera.finish()
+
+
+async def let_in(stub: Any) -> Camera:
+    """Knock until there is a place."""
+    async with asyncio.timeout(60):
+        while True:
+            camera = Camera(stub)
+            try:
+                await camera.open()
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(0.05)
+                continue
+            return camera
+
+
+async def health_of(channel: grpc.aio.Channel) -> int:
+    """Ask for it, as a balancer does."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    return (await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)).status
