@@ -82,7 +82,9 @@ def read_metrics(target: str) -> Reading:
         raise ConnectionError(
             f"no metrics at {url}: {error.reason}; is the server running with --metrics-port?"
         ) from None
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except http.client.HTTPException:  # its text is whatever came, control characters too
+        raise ConnectionError(f"no metrics at {url}: what answers is no web server") from None
+    except (OSError, ValueError) as error:
         raise ConnectionError(f"no metrics at {url}: {error}") from None
     return parse_metrics(text, time.time(), url)
 

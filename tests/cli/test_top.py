@@ -101,7 +101,8 @@ def test_a_server_that_is_not_there_is_named(
 
 
 def test_the_port_of_the_service_is_not_taken_for_that_of_metrics(server: Server) -> None:
-    """The usual slip: it speaks HTTP/2 only."""
+    """The usual slip: it speaks HTTP/2 only, and its bytes are nothing for a terminal."""
     result = top(f"127.0.0.1:{server.port}", "--once")
     assert isinstance(result.exception, ConnectionError)
     assert "no metrics at" in str(result.exception)
+    assert str(result.exception).isprintable()
