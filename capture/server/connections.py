@@ -22,8 +22,9 @@ _OPTIONS = (
     ("grpc.max_connection_idle_ms", 600_000),
     ("grpc.max_allowed_incoming_connections", 4096),
     # One connection that opens and cancels calls by the thousand: gRPC would refuse those of
-    # others, as CANCELLED, when as many wait to be looked at.
-    ("grpc.max_concurrent_streams", 1000),
+    # others, as CANCELLED, when as many wait to be looked at. Headers that refer to each other
+    # take some 2 MB of a call until then.
+    ("grpc.max_concurrent_streams", 512),
     ("grpc.server.max_pending_requests", 16_384),
     ("grpc.server.max_pending_requests_hard_limit", 16_384),
     # Two servers on one port: how a new one takes over from an old one.
