@@ -88,7 +88,6 @@ class CameraStream:
         self._outbox = Outbox(call.context)
         self._stills: asyncio.Queue[session_pb2.Still | None] = asyncio.Queue(_MAX_WAITING_STILLS)
         self._newest: session_pb2.Preview | None = None
-        self._measured: session_pb2.Preview | None = None
         self._has_news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._is_waiting_for_request = False

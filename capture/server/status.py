@@ -161,9 +161,4 @@ def _retry_after_ms(error: Exception) -> int:
             return 0
 
 
-def is_ours(error: Exception | Unjudged) -> bool:
-    """Tell whether an error is a defect of ours, to be logged with its trace."""
-    return not refusal_of(error).row.tells
-
-
 _SILENCE = "the server failed; its log has the cause under this request id"
