@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
 
 import grpc
 import grpc.aio
@@ -22,7 +21,6 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from capture.errors import ConfigurationError, ProfileError
 from capture.server.app import Server
 from capture.settings import Settings
-from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
 from tests.server.cameras import Camera, kinds
 from tests.server.processes import connected, descendants_of, is_alive, parent_of, serving
@@ -158,35 +156,6 @@ async def test_a_second_sigterm_ends_it_at_once(good: bytes) -> None:
         await session.receive_one("drain")
         server.process.send_signal(signal.SIGTERM)
         assert await server.ended() == 1
-
-
-SERVICE_CONFIG = (resources.files("capture.client") / "service_config.json").read_text()
-"""A call that crosses the server's goodbye on the wire was never seen by it: send it again."""
-
-
-async def test_a_new_server_takes_over_the_port_without_a_failed_call(burst: list[bytes]) -> None:
-    """Start the new one, then end the old one: callers in a loop notice nothing."""
-    answered_count, is_over = 0, False
-    request = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
-
-    async def client(port: int) -> None:
-        nonlocal answered_count
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", SERVICE_CONFIG)]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
-            while not is_over:
-                await SmartCaptureStub(channel).AssessImage(request)
-                answered_count += 1
-
-    async with serving() as old:
-        clients = [asyncio.create_task(client(old.port)) for _ in range(3)]
-        async with serving("--port", str(old.port)):
-            old.process.send_signal(signal.SIGTERM)
-            assert await old.ended() == 0
-            at_handover = answered_count
-            while answered_count < at_handover + 10 and not any(c.done() for c in clients):
-                await asyncio.sleep(0.02)
-            is_over = True
-            await asyncio.gather(*clients)
 
 
 async def test_workers_end_with_the_server() -> None:
