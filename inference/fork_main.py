@@ -68,11 +68,7 @@ def _serve_once(
 ) -> bool:
     """Wait until there is something to do, and do it; False when the caller is gone."""
     ready, _, _ = select.select([control, deaths], [], [])
-    if deaths in ready:
-        deaths.recv(4096)
-        for pid, exit_code in _reaped():
-            control.sendall(encode_frame(FrameKind.ENDED, (pid, exit_code)))
-    if control in ready:
+    if control in ready:  # first: a worker is missed
         request, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         if not request:
             return False
@@ -80,6 +76,10 @@ def _serve_once(
             become_worker(*descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+    if deaths in ready:
+        deaths.recv(4096)
+        for pid, exit_code in _reaped():
+            control.sendall(encode_frame(FrameKind.ENDED, (pid, exit_code)))
     return True
 
 
