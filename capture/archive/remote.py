@@ -28,6 +28,7 @@ from capture.ledger.names import printable
 
 SCHEME = "://"
 LOCAL_SCHEME = "file://"
+SSH_SCHEMES = ("sftp", "ssh")
 
 Wanted = Callable[[str], bool]
 """Says by its name whether a file is a picture, or to be named in a row."""
@@ -60,7 +61,7 @@ class RemotePicture:
     @property
     def path(self) -> str:
         """The URL, in text that every database takes."""
-        return printable(self._system.unstrip_protocol(self._name))
+        return _url_of(self._system, self._name)
 
     def stamp(self) -> Stamp:
         """Look at it; raises UnreadableFileError.
@@ -68,7 +69,7 @@ class RemotePicture:
         Where the store does not say when it was changed, it has to be read each time.
         """
         if self._info is None:
-            self._info = dict(_asked(lambda: self._system.info(self._name)))
+            self._info = dict(_asked(lambda: _at_hand(self._system).info(self._name)))
         return Stamp(self._info.get("size"), _mtime_ns(self._info))
 
     def read(self, max_bytes: int) -> bytes:
@@ -81,17 +82,18 @@ class RemotePicture:
 
     def open_in_passing(self) -> IO[bytes]:
         """Open it to be read once, from its beginning; raises OSError."""
-        return stored.open_in_passing(self._system, self._name, _words_for)
+        return stored.open_in_passing(_at_hand(self._system, alone=True), self._name, _words_for)
 
     def open_to_jump(self) -> IO[bytes]:
         """Open it to be read anywhere; raises OSError."""
-        return stored.open_to_jump(self._system, self._name, _words_for)
+        return stored.open_to_jump(_at_hand(self._system, alone=True), self._name, _words_for)
 
     def _read(self, size_bytes: int | None, max_bytes: int) -> bytes:
+        system = _at_hand(self._system)
         if size_bytes is None:
-            with self._system.open(self._name, "rb", block_size=0) as opened:
+            with system.open(self._name, "rb", block_size=0) as opened:
                 return read_at_most(opened, max_bytes)
-        data: bytes = self._system.cat_file(self._name)
+        data: bytes = system.cat_file(self._name)
         return data
 
 
@@ -137,6 +139,7 @@ def pictures_at(
         yield Unreachable(printable(url), str(error))
         return
     try:
+        system = _at_hand(system, alone=True)
         if "*" in name:
             matches = sorted(system.glob(name), reverse=True)
             pending: list[tuple[str, Mapping[str, Any]]] = [(match, {}) for match in matches]
@@ -146,13 +149,15 @@ def pictures_at(
             yield RemotePicture(system, name)
             return
     except Exception as error:  # every store raises classes of its own
-        yield Unreachable(printable(system.unstrip_protocol(name)), _words_for(error))
+        yield Unreachable(_url_of(system, name), _words_for(error))
         return
     while pending:
         name, info = pending.pop()
         if info.get("type") != "directory":
             if wanted(name):
-                yield RemotePicture(system, name, info if info.get("size") is not None else None)
+                # The size of a link is not that of the picture.
+                is_known = info.get("size") is not None and info.get("type") != "link"
+                yield RemotePicture(system, name, info if is_known else None)
             else:
                 skip()
             continue
@@ -160,10 +165,10 @@ def pictures_at(
             entries = _entries_of(system, name)
         except Exception as error:
             why = f"folder: {_words_for(error)}"
-            yield Unreachable(printable(system.unstrip_protocol(name)), why)
+            yield Unreachable(_url_of(system, name), why)
         else:
             pending.extend(reversed(entries))
-            yield ReadThrough(printable(system.unstrip_protocol(name)))
+            yield ReadThrough(_url_of(system, name))
 
 
 def _system_of(url: str) -> tuple[Any, str]:
@@ -178,15 +183,43 @@ def _system_of(url: str) -> tuple[Any, str]:
         raise ConfigurationError(
             "URLs need fsspec: pip install 'smart-capture[archive]'"
         ) from error
+    # A listing kept would grow with the archive; over SSH none is, and the option is unknown.
+    options = {} if parts.scheme in SSH_SCHEMES else {"use_listings_cache": False}
     try:
-        # A listing kept would grow with the archive.
-        system, name = url_to_fs(url, use_listings_cache=False)
+        system, name = url_to_fs(url, **options)
     except (ImportError, ValueError) as error:  # fsspec says which package to install
         ours = "; pip install 'smart-capture[s3]'" if parts.scheme in ("s3", "s3a") else ""
         raise ConfigurationError(f"{parts.scheme}://: {error}{ours}") from error
     except Exception as error:
         raise ConfigurationError(f"{parts.scheme}://: {_words_for(error)}") from error
     return system, name
+
+
+def _at_hand(system: Any, *, alone: bool = False) -> Any:
+    """Return the same file system for one thread, or alone for what goes from thread to thread.
+
+    Those of a kind that waits, such as SFTP, lose answers when two threads ask at once.
+    """
+    if system.async_impl:
+        return system
+    options = system.storage_options
+    return type(system)(*system.storage_args, **options, skip_instance_cache=alone)
+
+
+def _url_of(system: Any, name: str) -> str:
+    """Return the URL of a file, in text that every database takes.
+
+    Where names say nothing of the host, as over SSH, it is put in: the row must tell two
+    hosts apart, and lead back to its picture.
+    """
+    url: str = printable(system.unstrip_protocol(name))
+    scheme, _, rest = url.partition(SCHEME)
+    host = system.storage_options.get("host")
+    if not host or not rest.startswith("/"):
+        return url
+    user, port = (system.storage_options.get(part) for part in ("username", "port"))
+    place = f"[{host}]" if ":" in host else host
+    return f"{scheme}{SCHEME}{f'{user}@' if user else ''}{place}{f':{port}' if port else ''}{rest}"
 
 
 def _is_folder(system: Any, name: str) -> bool:

@@ -48,7 +48,8 @@ class _StoredFile(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._asked(lambda: self._opened.seek(offset, whence)))
+        self._asked(lambda: self._opened.seek(offset, whence))
+        return self.tell()  # not every store says it when it is told to go there
 
     def tell(self) -> int:
         return int(self._opened.tell())
