@@ -21,6 +21,8 @@ MIN_SIDE_PX = 48
 """Shorter edge below which a picture holds too few pixels to tell."""
 MIN_BRIGHT_LUMA = 24
 """Luma that the brightest hundredth of a picture reaches, or it is too dark to tell."""
+MIN_ANISOTROPY = 0.3
+"""Anisotropy below which movement has no one direction: the hand turned while it shook."""
 
 _LARGEST_AT_REFERENCE_PX = 1150
 _MIN_TILE_EDGE_COUNT = 30
@@ -77,6 +79,7 @@ def measure_blur(luma: LumaPlane, *, explain: bool = False) -> Blur:
     answer = model.answer(features.scalars, features.vectors)
     sigma_px = answer.sigma_px * scale
     moved = answer.motion_probability > 0.5
+    directed = moved and answer.anisotropy >= MIN_ANISOTROPY
     return Blur(
         missing=None,
         probability=answer.probability,
@@ -84,7 +87,7 @@ def measure_blur(luma: LumaPlane, *, explain: bool = False) -> Blur:
         blur_px=sigma_px,
         blur_px_at_reference=sigma_px * REFERENCE_LONG_EDGE_PX / max(height, width),
         motion_extent_px=_line_length_px(sigma_px, answer.anisotropy) if moved else 0.0,
-        motion_angle_deg=answer.angle_deg if moved else None,
+        motion_angle_deg=answer.angle_deg if directed else None,
         edge_count=edge_count,
         tiles=_explain(tiles, model, edge_counts, luma.shape, scale) if explain else (),
     )

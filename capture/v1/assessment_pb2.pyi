@@ -232,7 +232,7 @@ class Blur(_message.Message):
     """Length of the movement in pixels of the picture; 0 for defocus."""
     motion_angle_deg: _builtins.float
     """Direction of the movement in degrees, [0, 180), from right towards down.
-    Unset unless the kind is motion.
+    Unset unless the kind is motion, and where a shake has no one direction.
     """
     edge_count: _builtins.int
     """Edges that spoke, over the whole picture."""

@@ -15,7 +15,7 @@ from capture.measure.blur import MIN_EDGE_COUNT, measure_blur
 from capture.measure.measures import BlurKind
 from capture.measure.status import MeasureStatus, MissingEvidence
 from capture.prepare.degrade import Nuisance, blur, composite, develop, to_linear
-from capture.prepare.point_spread import PointSpread, disk, line, no_blur
+from capture.prepare.point_spread import Cause, PointSpread, disk, line, no_blur
 
 CLEAN = Nuisance(
     exposure_ev=0.0,
@@ -77,6 +77,18 @@ def test_straight_motion_is_found_with_its_length_and_angle(
     assert min(off, 180 - off) < 15
     assert measured.motion_extent_px is not None
     assert 5 < measured.motion_extent_px < 40
+
+
+def test_movement_in_a_circle_has_no_direction(scene: NDArray[np.float32]) -> None:
+    """It is movement, but no angle is named for it."""
+    ring = np.zeros((27, 27), np.float32)
+    cv2.circle(ring, (13, 13), 10, 1.0, 1)
+    spread = PointSpread(Cause.SHAKE, 20.0, ring / ring.sum(), 50.0, 0.0, 50.0)
+    measured = measure_blur(capture(scene, spread))
+    assert measured.kind is BlurKind.MOTION
+    assert measured.motion_angle_deg is None
+    assert measured.motion_extent_px is not None
+    assert measured.motion_extent_px > 8
 
 
 def test_more_defocus_measures_higher(scene: NDArray[np.float32]) -> None:
