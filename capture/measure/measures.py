@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from capture.measure.status import MeasureStatus, MissingEvidence
 
-MEASURES_VERSION = 3
+MEASURES_VERSION = 4
 """Raised by one whenever the same bytes may give another number: decoders count, too.
 
 Stored measures of this version are judged again by a newer engine; those of another are
@@ -65,7 +65,8 @@ class Blur:
     motion_extent_px : float or None
         Length of the movement in pixels of the picture; 0 where the kind is defocus.
     motion_angle_deg : float or None
-        Its direction in [0, 180), from +x (right) towards +y (down); None unless motion.
+        Its direction in [0, 180), from +x (right) towards +y (down); None unless motion, and
+        where a shake that turned has no one direction.
     edge_count : int
         Edges that spoke, over the whole picture.
     tiles : tuple of BlurTile

@@ -12,6 +12,7 @@ GOLDEN_OF_VERSION = {
     1: "3a1c2c6d29da0687",
     2: "71fd3d666b2e7f7d",
     3: "5a09b1045e29d252",
+    4: "127ea152d8b3bf76",
 }
 """What the conformance pack says under each version. Golden values that were taken anew are
 a new version: raise MEASURES_VERSION, and add its line here."""
