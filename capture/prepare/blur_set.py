@@ -29,7 +29,7 @@ MIN_BLURRED_RADIUS_PX = 1.75
 MIN_BLURRED_EXTENT_PX = 4.5
 MASK_REDUCTION = 8
 _SUBJECT_TRIES = 6
-_MIN_SUBJECT_DETAIL = 0.6
+MIN_SUBJECT_DETAIL = 0.6
 """Detail of a subject over that of the whole scene: empty sky is no subject."""
 
 
@@ -49,6 +49,8 @@ class Capture:
         A sharp subject before a blurred background, which passes as sharp.
     nuisance : Nuisance
         How it was captured.
+    subject_detail : float or None
+        Mean detail of the sharp part over that of the whole scene; None unless a composite.
     """
 
     luma: LumaPlane
@@ -56,6 +58,7 @@ class Capture:
     sharp_mask: NDArray[np.uint8]
     is_composite: bool
     nuisance: Nuisance
+    subject_detail: float | None = None
 
     @property
     def label(self) -> int | None:
@@ -75,6 +78,7 @@ class Capture:
             "variance": (self.spread.variance_xx, self.spread.variance_xy, self.spread.variance_yy),
             "angle_deg": self.spread.angle_deg,
             "is_composite": self.is_composite,
+            "subject_detail": self.subject_detail,
             "label": self.label,
             **asdict(self.nuisance),
         }
@@ -188,17 +192,16 @@ def _capture_composite(scene: LinearColor, rng: np.random.Generator) -> Capture:
 
 def _capture_subject(scene: LinearColor, rng: np.random.Generator) -> Capture:
     """Draw a sharp subject of any outline, with detail in it, before what is soft or moves."""
-    encoded = np.sqrt(np.clip(scene[..., 1], 0, 1))
-    detail = np.abs(cv2.Laplacian(encoded, cv2.CV_32F, ksize=3))
+    detail = _detail(scene)
     shape = scene.shape[:2]
     best, most = np.zeros(shape, np.uint8), -1.0
     for _ in range(_SUBJECT_TRIES):
         mask = _blob(shape, rng, rng.uniform(0.08, 0.5)) if rng.random() < 0.4 else None
         mask = _ellipse(shape, rng) if mask is None else mask
-        share = float(detail[mask > 0].mean()) / max(float(detail.mean()), 1e-9)
+        share = _share_of_detail(detail, mask)
         if share > most:
             best, most = mask, share
-        if share >= _MIN_SUBJECT_DETAIL:
+        if share >= MIN_SUBJECT_DETAIL:
             break
     spread = disk(rng.uniform(3, 14))
     if rng.random() < 0.2:
@@ -213,7 +216,17 @@ def _compose(
     mixed = composite(scene, blur(scene, spread), _soften(mask))
     size = (width // MASK_REDUCTION, height // MASK_REDUCTION)
     small = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return Capture(develop(mixed, nuisance), spread, small, True, nuisance)
+    share = _share_of_detail(_detail(scene), mask)
+    return Capture(develop(mixed, nuisance), spread, small, True, nuisance, share)
+
+
+def _detail(scene: LinearColor) -> NDArray[np.float32]:
+    encoded = np.sqrt(np.clip(scene[..., 1], 0, 1))
+    return np.asarray(np.abs(cv2.Laplacian(encoded, cv2.CV_32F, ksize=3)), np.float32)
+
+
+def _share_of_detail(detail: NDArray[np.float32], mask: NDArray[np.uint8]) -> float:
+    return float(detail[mask > 0].mean()) / max(float(detail.mean()), 1e-9)
 
 
 def _ellipse(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.uint8]:

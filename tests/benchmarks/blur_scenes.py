@@ -17,7 +17,7 @@ from skimage.measure import blur_effect
 from capture.measure.blur import measure_blur
 from capture.measure.measures import Blur, BlurKind
 from capture.prepare.bases import Base, list_bases
-from capture.prepare.blur_set import simulate_benchmark
+from capture.prepare.blur_set import MIN_SUBJECT_DETAIL, simulate_benchmark
 from capture.prepare.degrade import blur, composite, develop, draw_nuisance, to_linear
 from capture.prepare.point_spread import disk
 from capture.prepare.simulated_set import draw_scene
@@ -72,6 +72,11 @@ class Judged:
     def bokeh(self) -> Flags:
         """Sharp subjects before soft backgrounds."""
         return self.truth["is_composite"].astype(bool)
+
+    @property
+    def bokeh_of_subject(self) -> Flags:
+        """Those of `bokeh` whose sharp part holds detail: not empty sky or a dark backdrop."""
+        return self.bokeh & (self.truth["subject_detail"].astype(float) >= MIN_SUBJECT_DETAIL)
 
     @property
     def pooled(self) -> Flags:
