@@ -132,6 +132,7 @@ class _Walk:
     def __init__(self) -> None:
         self.skipped_count = 0
         self._entered: set[tuple[int, int]] = set()
+        self._names: dict[tuple[int, int], str] = {}
 
     def files(self, names: Sequence[str], listed: Path | None) -> Iterator[Picture | ReadThrough]:
         for name in names:
@@ -152,7 +153,7 @@ class _Walk:
             return
         for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
             # A pattern that matches a folder also matches, or leaves out, what lies in it.
-            if not _is_folder_at(match):
+            if not _is_folder_at(match) and not ("**" in name and self._is_round_about(match)):
                 yield FilePicture(match)
 
     def below(self, name: str) -> Iterator[FilePicture | Unreachable | ReadThrough]:
@@ -168,6 +169,15 @@ class _Walk:
                 yield Unreachable(printable(path), f"folder: {unreadable(error)}")
             else:
                 yield ReadThrough(printable(path))
+
+    def _is_round_about(self, match: str) -> bool:
+        """Say whether links led to a folder that was come to by another name already."""
+        folder = os.path.dirname(match)  # noqa: PTH120 - may hold undecodable bytes
+        try:
+            found = os.stat(folder)  # noqa: PTH116
+        except OSError:  # reading it will say so
+            return False
+        return self._names.setdefault((found.st_dev, found.st_ino), folder) != folder
 
     def _skip(self) -> None:
         self.skipped_count += 1

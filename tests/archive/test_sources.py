@@ -80,6 +80,15 @@ def test_links_in_circles_end(tmp_path: Path) -> None:
         listed[1].stamp()
 
 
+def test_a_glob_enters_no_folder_by_a_second_name(tmp_path: Path) -> None:
+    """Links in a circle would give one picture forty rows; elsewhere they may lead to it."""
+    make(tmp_path, "a/sub/1.jpg")
+    (tmp_path / "a" / "sub" / "loop").symlink_to("..")
+    assert paths_below(tmp_path, Sources([f"{tmp_path}/a/**/*.jpg"])) == ["a/sub/1.jpg"]
+    linked = Sources([f"{tmp_path}/a/sub/loop/*/*.jpg"])
+    assert paths_below(tmp_path, linked) == ["a/sub/loop/sub/1.jpg"]
+
+
 def test_globs_are_expanded_in_order(tmp_path: Path) -> None:
     """A pattern that the shell did not expand is expanded here."""
     make(tmp_path, "x/2.jpg", "x/1.jpg", "y/3.jpg", "y/3.txt")
