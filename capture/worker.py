@@ -1,7 +1,6 @@
 """What a worker process does: one job at a time, from bytes to answer.
 
 The same function serves the camera session, the unary call, ``assess`` and ``score``.
-Jobs and answers are frozen dataclasses; they cross the pipe of a lane.
 """
 
 from __future__ import annotations
@@ -9,81 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
 
 import cv2
 
 from capture.assess import Classifier, assess_image
 from capture.assessment import Assessment, MeasuredPreview
 from capture.errors import ImageError
-from capture.gates.profile import Profile
-from capture.images import EncodedImage, decode_image
-from capture.measure.motion import PreviewPlane, measure_preview
+from capture.images import decode_image
+from capture.jobs import Answer, Job, PreviewJob, StillJob, Unjudged
+from capture.measure.motion import measure_preview
 from capture.worker_trace import StageClock, TracedAnswer, TracedJob
 from inference.tiers import load_classifier
-
-
-@dataclass(frozen=True, slots=True)
-class StillJob:
-    """Judge one picture.
-
-    Attributes
-    ----------
-    image : EncodedImage
-        The picture.
-    profile : Profile
-        The limits; loaded by the front, so that no worker reads a path that a caller named.
-    classify : bool
-        Ask the classifier when the picture is accepted.
-    max_label_count : int
-        Labels to return, at least 1.
-    explain : bool
-        Fill in the tiles of the blur measure.
-    perceptual_hash : bool
-        Take the perceptual hash, which no message carries.
-    """
-
-    image: EncodedImage
-    profile: Profile
-    classify: bool
-    max_label_count: int = 5
-    explain: bool = False
-    perceptual_hash: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewJob:
-    """Measure one preview frame against the one before it.
-
-    Attributes
-    ----------
-    image : EncodedImage
-        The frame.
-    previous : PreviewPlane or None
-        The small luma plane of the frame before; None for the first.
-    max_pixels : int
-        Pixels the frame may declare.
-    """
-
-    image: EncodedImage
-    previous: PreviewPlane | None
-    max_pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unjudged:
-    """The answer for bytes that cannot be judged: an ``ImageError`` as data.
-
-    Attributes
-    ----------
-    code : str
-        Stable name of the cause, for example ``TRUNCATED``.
-    message : str
-        The cause in words; no paths.
-    """
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +38,6 @@ class WorkerConfig:
     models_folder: str | None = None
     classify: bool = True
     model: str | None = None
-
-
-Job: TypeAlias = StillJob | PreviewJob
-Answer: TypeAlias = Assessment | MeasuredPreview | Unjudged
 
 
 class Worker:

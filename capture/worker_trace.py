@@ -11,12 +11,10 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from capture.assessment import Assessment, MeasuredPreview
-
-if TYPE_CHECKING:
-    from capture.worker import Answer, Job
+from capture.jobs import Answer, Job
 
 Attribute: TypeAlias = str | int | float | tuple[str, ...]
 

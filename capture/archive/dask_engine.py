@@ -24,7 +24,7 @@ from capture.archive.engines import LocalEngine
 from capture.archive.file_worker import ArchiveAnswer, ArchiveJob
 from capture.archive.judging import POISON
 from capture.errors import ConfigurationError
-from capture.worker import StillJob, Unjudged
+from capture.jobs import StillJob, Unjudged
 from inference.errors import WorkerError
 from inference.lanes import LanePool
 

@@ -8,7 +8,7 @@ from typing import Protocol, Self, cast
 
 from capture.archive.file_worker import ArchiveAnswer, ArchiveJob
 from capture.archive.judging import INTERNAL, POISON, TIMEOUT
-from capture.worker import Unjudged
+from capture.jobs import Unjudged
 from inference.errors import JobTimeoutError, PoisonJobError, RemoteError
 from inference.lanes import LanePool
 

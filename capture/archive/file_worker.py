@@ -17,8 +17,8 @@ from capture.archive.pictures import FilePicture, Stamp, TarMember
 from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile
 from capture.images import EncodedImage
+from capture.jobs import Answer, Job, StillJob
 from capture.pool import pool_of, worker_factory
-from capture.worker import Answer, Job, StillJob
 from inference.lanes import LanePool
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from capture.archive.tally import Effort
 from capture.assessment import Assessment
 from capture.errors import ImageError, UnreadableFileError
 from capture.images import EncodedImage
+from capture.jobs import StillJob, Unjudged
 from capture.ledger.ledger import Ledger
 from capture.ledger.rows import Row, row_of, row_of_unjudged
-from capture.worker import StillJob, Unjudged
 
 MAX_FILE_BYTES = 512 << 20
 

@@ -27,10 +27,10 @@ from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile, load_profile
 from capture.gates.verdict import Verdict
 from capture.images import EncodedImage, decode_image
+from capture.jobs import StillJob, Unjudged
 from capture.pool import worker_pool
 from capture.review.explain import draw_explanation
 from capture.settings import Settings, load_settings
-from capture.worker import StillJob, Unjudged
 
 Record: TypeAlias = dict[str, Any]
 

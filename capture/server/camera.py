@@ -18,6 +18,7 @@ import structlog
 from capture.assessment import MeasuredPreview
 from capture.errors import DrainingError, IdleTimeoutError, InvalidMessageError, SessionError
 from capture.gates.verdict import Verdict
+from capture.jobs import PreviewJob, Unjudged
 from capture.server.access import caller_name
 from capture.server.admission import JobKind
 from capture.server.calls import Call, Drain, next_within
@@ -36,7 +37,6 @@ from capture.wire.sessions import (
     stability_to_wire,
     started_to_wire,
 )
-from capture.worker import PreviewJob, Unjudged
 
 MAX_PREVIEW_PIXELS = 16_000_000
 FIRST_MESSAGE_TIMEOUT_S = 10.0

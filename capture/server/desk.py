@@ -9,6 +9,7 @@ import structlog
 from capture.errors import ProfileError
 from capture.gates.profile import SHIPPED, Profile, load_profile
 from capture.images import EncodedImage
+from capture.jobs import StillJob, Unjudged
 from capture.server.admission import JobKind
 from capture.server.calls import Call
 from capture.server.dispatch import Dispatcher, Order
@@ -16,7 +17,6 @@ from capture.server.status import Refusal, refusal_of
 from capture.v1 import assessment_pb2, image_pb2, smart_capture_pb2
 from capture.wire.enums import VERDICTS
 from capture.wire.images import image_from_wire
-from capture.worker import StillJob, Unjudged
 
 _LOG = structlog.get_logger("capture.server")
 

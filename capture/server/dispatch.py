@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from capture.errors import OverloadCause
+from capture.jobs import Job
 from capture.pool import JobRunner
 from capture.server.admission import (
     AdmissionLimits,
@@ -25,7 +26,6 @@ from capture.server.admission import (
 from capture.server.fair_queue import FairQueue
 from capture.server.metrics import Metrics
 from capture.server.writing import ServedAnswer, served_by
-from capture.worker import Job
 from capture.worker_trace import TracedJob
 
 

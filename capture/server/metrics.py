@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from capture import __version__
 from capture.assessment import MeasuredPreview
 from capture.errors import OverloadCause
+from capture.jobs import Unjudged
 from capture.server.admission import JobKind
 from capture.server.pool_metrics import PoolCollector, Queue
 from capture.v1 import assessment_pb2
 from capture.wire.enums import VERDICTS
-from capture.worker import Unjudged
 
 if TYPE_CHECKING:
     from capture.server.writing import ServedAnswer

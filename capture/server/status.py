@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import grpc
 
 from capture import errors
+from capture.jobs import Unjudged
 from capture.v1 import assessment_pb2
-from capture.worker import Unjudged
 from inference import errors as inference_errors
 
 ERROR_CODE_KEY = "smart-capture-error-code"

@@ -38,6 +38,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from capture import __version__
+from capture.jobs import Job, Unjudged
 from capture.pool import JobRunner
 from capture.server.admission import AdmissionLimits, JobKind
 from capture.server.calls import Context
@@ -47,7 +48,6 @@ from capture.server.metrics import Metrics
 from capture.server.writing import ServedAnswer
 from capture.v1 import assessment_pb2
 from capture.wire.enums import VERDICTS
-from capture.worker import Job, Unjudged
 from capture.worker_trace import TracedAnswer, TracedJob, WorkerTrace
 
 _TRACED_PACKAGE = "/capture.v1."

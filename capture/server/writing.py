@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from capture.assessment import Assessment, MeasuredPreview
+from capture.jobs import Answer, Job, Unjudged
 from capture.pool import JobRunner, worker_factory
 from capture.v1 import assessment_pb2
 from capture.wire.assessments import assessment_to_wire
-from capture.worker import Answer, Job, Unjudged, Worker
+from capture.worker import Worker
 from capture.worker_trace import TracedAnswer, TracedJob
 from inference.errors import JobTimeoutError, PoisonJobError
 

@@ -16,7 +16,8 @@ from capture.assess import assess_image
 from capture.assessment import record_of
 from capture.gates.profile import load_profile
 from capture.images import EncodedImage
-from capture.worker import StillJob, Unjudged, WorkerConfig, build_worker
+from capture.jobs import StillJob, Unjudged
+from capture.worker import WorkerConfig, build_worker
 from tests.archive.pictures import jpeg
 
 DEFAULT = load_profile("default")

@@ -7,7 +7,8 @@ import signal
 import time
 
 from capture.archive.file_worker import FileJob, FileWorker, NotRead
-from capture.worker import Answer, Job, StillJob, Worker, WorkerConfig, build_worker
+from capture.jobs import Answer, Job, StillJob
+from capture.worker import Worker, WorkerConfig, build_worker
 from capture.worker_trace import TracedAnswer
 
 KILLS = b"kills its worker"

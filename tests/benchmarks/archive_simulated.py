@@ -19,10 +19,10 @@ from capture.archive.tally import Effort
 from capture.assessment import Assessment, Provenance, StageTimes
 from capture.gates.profile import load_profile
 from capture.gates.shot import judge
+from capture.jobs import Answer, StillJob
 from capture.ledger.ledger import Ledger, open_ledger
 from capture.ledger.rows import row_of
 from capture.ledger.schema import assessments
-from capture.worker import Answer, StillJob
 from tests.benchmarks.archive_pace import run_of
 from tests.review.ledgers import measures
 

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from capture.gates.profile import load_profile
 from capture.images import EncodedImage, ImageEncoding
+from capture.jobs import StillJob
 from capture.server.quarantine import MAX_PICTURE_COUNT, Quarantine
-from capture.worker import StillJob
 from capture.worker_trace import TracedJob
 from inference.errors import PoisonJobError
 from inference.lanes import LanePool

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from capture import errors
+from capture.jobs import Unjudged
 from capture.server.status import STATUS_TABLE, Refusal, refusal_of
-from capture.worker import Unjudged
 from inference import errors as inference_errors
 
 ERROR_CLASSES = [

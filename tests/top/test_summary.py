@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import generate_latest
 
 from capture.errors import OverloadCause
+from capture.jobs import Unjudged
 from capture.server.admission import JobKind
 from capture.server.metrics import Metrics
 from capture.top.reading import Reading, parse_metrics
 from capture.top.summary import quantile, summarize
-from capture.worker import Unjudged
 
 
 def look(metrics: Metrics, at_s: float) -> Reading:

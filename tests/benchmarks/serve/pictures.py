@@ -14,7 +14,8 @@ from capture.assessment import Assessment
 from capture.gates.profile import Profile, load_profile
 from capture.gates.verdict import Verdict
 from capture.images import EncodedImage
-from capture.worker import StillJob, Worker, WorkerConfig, build_worker
+from capture.jobs import StillJob
+from capture.worker import Worker, WorkerConfig, build_worker
 
 ROOT = Path(__file__).parents[3]
 SOURCES = ROOT / "inference" / "models" / "pictures"
