@@ -29,6 +29,9 @@ from capture.ledger.names import printable
 SCHEME = "://"
 LOCAL_SCHEME = "file://"
 SSH_SCHEMES = ("sftp", "ssh")
+WEB_SCHEMES = ("http", "https")
+MAX_SILENCE_S = 30.0
+"""Of a web server, before the picture counts as not to be read."""
 
 Wanted = Callable[[str], bool]
 """Says by its name whether a file is a picture, or to be named in a row."""
@@ -183,16 +186,30 @@ def _system_of(url: str) -> tuple[Any, str]:
         raise ConfigurationError(
             "URLs need fsspec: pip install 'smart-capture[archive]'"
         ) from error
-    # A listing kept would grow with the archive; over SSH none is, and the option is unknown.
-    options = {} if parts.scheme in SSH_SCHEMES else {"use_listings_cache": False}
     try:
-        system, name = url_to_fs(url, **options)
+        system, name = url_to_fs(url, **_options_for(parts.scheme))
     except (ImportError, ValueError) as error:  # fsspec says which package to install
         ours = "; pip install 'smart-capture[s3]'" if parts.scheme in ("s3", "s3a") else ""
         raise ConfigurationError(f"{parts.scheme}://: {error}{ours}") from error
     except Exception as error:
         raise ConfigurationError(f"{parts.scheme}://: {_words_for(error)}") from error
     return system, name
+
+
+def _options_for(scheme: str) -> dict[str, Any]:
+    if scheme in SSH_SCHEMES:
+        return {}  # it would hand them on to SSH
+    # A listing kept would grow with the archive.
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if scheme in WEB_SCHEMES:
+        from aiohttp import ClientTimeout
+        from fsspec.config import conf
+
+        # Of its own it would wait for five minutes, three times, and all others with it.
+        silence = ClientTimeout(total=None, sock_connect=MAX_SILENCE_S, sock_read=MAX_SILENCE_S)
+        theirs = conf.get(scheme, {}).get("client_kwargs", {})
+        options["client_kwargs"] = {"timeout": silence} | theirs
+    return options
 
 
 def _at_hand(system: Any, *, alone: bool = False) -> Any:
