@@ -158,6 +158,9 @@ def test_a_page_that_is_missing_is_a_missing_file(web: str) -> None:
 def test_a_store_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the name of our extra, where we have one."""
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(
+        sys.modules["fsspec.registry"]._registry, "s3", raising=False
+    )  # where one was made before
     with pytest.raises(ConfigurationError, match=r"smart-capture\[s3\]"):
         Sources(["s3://bucket/a.jpg"])
 
