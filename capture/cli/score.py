@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -29,6 +27,7 @@ from capture.archive.tally import Effort, Tally
 from capture.cli.exits import ExitCode
 from capture.cli.score_progress import ScoreProgress
 from capture.cli.status import LEDGER_HELP
+from capture.cli.stopping import STOPPED, stoppable, stopping_on_signals
 from capture.cli.styles import VERDICT_STYLES
 from capture.errors import ConfigurationError, LedgerError
 from capture.gates.profile import load_profile
@@ -39,10 +38,6 @@ from inference.registry import Registry
 
 if TYPE_CHECKING:
     from capture.archive.dask_engine import DaskEngine
-
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STOPPED = "Stopped before the end. The same command goes on from here."
 
 
 class EngineName(StrEnum):
@@ -115,7 +110,7 @@ def score(
     settings = load_settings(worker_count=workers)
     limits = load_profile(profile or settings.default_profile)
     started = _engine(engine, scheduler, settings, classify=classify)
-    with _stoppable(quiet=quiet), ExitStack() as stack:
+    with stoppable(quiet=quiet), ExitStack() as stack:
         named = [name for name in sources if name != STDIN]
         listed = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in sources else None
         pictures = Sources(named, listed)
@@ -148,20 +143,6 @@ def score(
     raise typer.Exit(_exit_code(summary))
 
 
-@contextmanager
-def _stoppable(*, quiet: bool) -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, at any moment: with a word on how to go on."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not quiet:
-            typer.echo(STOPPED, err=True)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _engine(
     name: EngineName, scheduler: str | None, settings: Settings, *, classify: bool
 ) -> DaskEngine | LocalEngine:
@@ -192,7 +173,12 @@ async def _score(
     with ExitStack() as stack:
         async with engine:
             run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=progress.show)
-            stack.enter_context(_stopping_on_signals(run, progress))
+
+            def stop() -> None:
+                progress.say("stopping: what is in hand is finished first")
+                run.stop()
+
+            stack.enter_context(stopping_on_signals(stop))
             counting = asyncio.create_task(_count(pictures, given_up, progress))
             try:
                 tally = await run.score(pictures.listing(recalling(ledger, judging)))
@@ -209,28 +195,6 @@ async def _count(pictures: Sources, given_up: Event, progress: ScoreProgress) ->
     total = await asyncio.to_thread(pictures.count, given_up)
     if total is not None:
         progress.expect(total)
-
-
-@contextmanager
-def _stopping_on_signals(run: ArchiveRun, progress: ScoreProgress) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-
-    def interrupt_on_signals() -> None:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.default_int_handler)
-
-    def stop() -> None:
-        progress.say("stopping: what is in hand is finished first")
-        run.stop()
-        interrupt_on_signals()  # a second one ends it at once
-
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        interrupt_on_signals()
 
 
 def _print(summary: Summary, ledger: str) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -122,6 +123,31 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
     assert b"Traceback" not in output
     assert run("score", photos, "--ledger", ledger).returncode == 1
     assert rows_of(ledger) == whole
+
+
+def test_a_second_ctrl_c_ends_what_waits_for_a_silent_store(tmp_path: Path) -> None:
+    """A web server that takes the call and says nothing holds nobody who wants to leave."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = subprocess.Popen(
+            command(
+                "score",
+                f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg",
+                "--ledger",
+                tmp_path / "run.db",
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        caller, _ = silent.accept()
+        with caller:
+            process.send_signal(signal.SIGINT)
+            assert process.stdout is not None
+            assert any(b"stopping" in line for line in process.stdout)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 130
+    assert b"The same command goes on" in output
+    assert b"Traceback" not in output
 
 
 def test_sigterm_stops_as_ctrl_c_does(photos: Path, tmp_path: Path) -> None:
