@@ -158,10 +158,10 @@ def _blur_rows(blur: Blur) -> list[tuple[str, str]]:
         ("probability", _number(blur.probability, ".2f", "")),
         ("likelier kind", blur.kind.value if blur.kind else ""),
     ]
-    if blur.motion_angle_deg is not None:
-        rows.append(
-            ("movement", f"{blur.motion_extent_px:.0f} px at {blur.motion_angle_deg:.0f} deg")
-        )
+    if blur.motion_extent_px:
+        angle_deg = blur.motion_angle_deg
+        direction = "in no one direction" if angle_deg is None else f"at {angle_deg:.0f} deg"
+        rows.append(("movement", f"{blur.motion_extent_px:.0f} px {direction}"))
     return rows
 
 
