@@ -362,7 +362,7 @@ class TestLife:
 
     async def test_two_hundred_deaths_leave_no_descriptor_open(self) -> None:
         """Neither here nor in the process that workers are forked from; renewals neither."""
-        async with LanePool(build_handler, worker_count=4, job_timeout_s=20) as pool:
+        async with LanePool(build_handler, worker_count=4, job_timeout_s=20, nice=0) as pool:
             fork_server = parent_of(pool.worker_pids[0])
             before = open_count("self"), open_count(fork_server)
             for number in range(1, 51):
