@@ -11,6 +11,7 @@ from capture.client.errors import (
     JudgementFailedError,
     ServerError,
     ServerUnreachableError,
+    WorkersLostError,
 )
 from capture.client.events import (
     DrainNotice,
@@ -44,4 +45,5 @@ __all__ = [
     "SessionStarted",
     "StillFailed",
     "StillJudged",
+    "WorkersLostError",
 ]

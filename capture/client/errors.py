@@ -12,6 +12,7 @@
     `-- ServerError                   the server, or the way to it
         |-- ServerUnreachableError        no answer from there
         |-- AnswerTooLateError            the deadline passed
+        |-- WorkersLostError              its workers end one after another; none is there now
         |-- UnknownModelError             it has no such model
         |-- ModelRefusedError             it does not serve that model; says why
         |   `-- ModelNotVerifiedError         it answers differently on that CPU
@@ -53,6 +54,10 @@ class ServerUnreachableError(ServerError):
 
 class AnswerTooLateError(ServerError):
     """The deadline passed before the answer came."""
+
+
+class WorkersLostError(ServerError):
+    """The workers of the server end one after another, so that it waits before the next."""
 
 
 class UnknownModelError(ServerError):
@@ -157,6 +162,7 @@ _KINDS: dict[str, type[SmartCaptureError]] = {
     "UNAUTHENTICATED": UnauthenticatedError,
     "PERMISSION_DENIED": PermissionDeniedError,
     "IDLE": IdleTimeoutError,
+    "WORKERS_LOST": WorkersLostError,
     "UNKNOWN_MODEL": UnknownModelError,
     "MODEL_REFUSED": ModelRefusedError,
     "MODEL_NOT_VERIFIED": ModelNotVerifiedError,

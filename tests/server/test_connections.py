@@ -218,7 +218,7 @@ async def test_ten_thousand_idle_sessions_take_no_more_than_their_limit(
             assert (inside, refused) == (MAX_SESSION_COUNT, CROWD - MAX_SESSION_COUNT)
             assert own_kb(process.process.pid) - before_kb < MAX_SESSION_KB * MAX_SESSION_COUNT
             with pytest.raises(grpc.aio.AioRpcError) as error:
-                await Camera(stub).open()
+                await stub.Capture().read()
             assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert await health_of(channel) == health_pb2.HealthCheckResponse.SERVING
             await stub.AssessImage(request)
