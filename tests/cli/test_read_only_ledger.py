@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shutil
 import sqlite3
@@ -17,24 +16,24 @@ from tests.review.ledgers import filled
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="drops capabilities of Linux")
 
-PR_CAPBSET_DROP = 24
-CAPABILITIES_THAT_PASS_PERMISSIONS = (1, 2)
-
-
-def _bind_by_permissions() -> None:
-    libc = ctypes.CDLL(None)
-    for capability in CAPABILITIES_THAT_PASS_PERMISSIONS:
-        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # in vain for who is no superuser
+# PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: in vain for who is no superuser.
+# In the child itself, since a fork of a process that runs gRPC may abort: no preexec_fn.
+BOUND_BY_PERMISSIONS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+for capability in (1, 2):
+    libc.prctl(24, capability, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "capture", *sys.argv[1:]])
+"""
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command that the permissions of files bind, whoever runs the tests."""
     return subprocess.run(
-        [sys.executable, "-m", "capture", *(str(word) for word in words)],
+        [sys.executable, "-c", BOUND_BY_PERMISSIONS, *(str(word) for word in words)],
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=_bind_by_permissions,
     )
 
 
