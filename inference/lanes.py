@@ -10,13 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from inference.breaker import Breaker, BreakerState
-from inference.errors import WorkerError, WorkersLostError, WorkerStartError
+from inference.errors import WorkerError
 from inference.fork_server import ForkServer, WorkerLimits
-from inference.lane_frame import Frame
-from inference.lane_jobs import Job, WaitingJobs
-from inference.lane_place import MAX_FAILED_STARTS, Place, PlaceEvents
-from inference.lane_renewal import abandon, places_beside
-from inference.lane_respawn import Respawn
+from inference.lane_filling import abandon, filled_places
+from inference.lane_jobs import Job
+from inference.lane_roster import Roster
 from inference.lane_statistics import LaneStatistics
 
 
@@ -73,63 +71,48 @@ class LanePool:
             raise ValueError(f"worker_count must be at least 1, got {worker_count}")
         if not job_timeout_s > 0:
             raise ValueError(f"job_timeout_s must be above 0, got {job_timeout_s}")
+        self._worker_count = worker_count
         self._job_timeout_s = job_timeout_s
         self._limits = WorkerLimits(nice, memory_limit_bytes)
+        self._max_losses_per_worker = max_losses_per_worker
         self._fork_server = self._fork_server_of(factory)
-        self._events = PlaceEvents(
-            on_ready=self._on_ready,
-            on_answer=self._on_answer,
-            on_death=self._on_death,
-            on_timeout=self._on_timeout,
-            on_failed_start=self._on_failed_start,
-        )
-        self._places = [Place(self._fork_server, self._events) for _ in range(worker_count)]
-        self._retired: list[Place] = []
-        self._waiting = WaitingJobs()
-        max_losses = math.inf if max_losses_per_worker is None else max_losses_per_worker
-        self._respawn = Respawn(Breaker(max_losses * worker_count), self._refill)
-        self._statistics = LaneStatistics()
-        self._started: asyncio.Future[None] | None = None
+        self._roster = self._new_roster()
+        self._is_running = False
 
     @property
     def worker_count(self) -> int:
         """Workers there should be."""
-        return len(self._places)
+        return self._worker_count
 
     @property
     def idle_count(self) -> int:
         """Workers that are ready and hold no job."""
-        return sum(place.is_idle for place in self._places)
+        return self._roster.idle_count
 
     @property
     def waiting_count(self) -> int:
         """Jobs that no worker has taken yet."""
-        return len(self._waiting)
+        return self._roster.waiting_count
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers that exist."""
-        return tuple(place.pid for place in self._places if place.pid is not None)
+        return self._roster.worker_pids
 
     @property
     def breaker_state(self) -> BreakerState:
         """Whether workers that are lost are replaced at once."""
-        return self._respawn.state
+        return self._roster.breaker_state
 
     @property
     def refusal(self) -> WorkerError | None:
         """Why no job can be taken now; None while a worker is there, or comes."""
-        if any(self._is_hopeful(place) for place in self._places):
-            return None
-        for place in self._places:
-            if place.failed_start_count >= MAX_FAILED_STARTS:
-                return WorkerStartError(place.start_failure)
-        return WorkersLostError(self._respawn.retry_after_s)
+        return self._roster.refusal
 
     @property
     def statistics(self) -> LaneStatistics:
         """What has happened to the workers since the start."""
-        return self._statistics
+        return self._roster.statistics
 
     # ---- life
 
@@ -141,30 +124,20 @@ class LanePool:
         WorkerStartError
             A worker did not come up, several times in a row.
         """
-        if self._started is not None:
+        if self._is_running:
             raise WorkerError("the pool is started already")
-        self._started = asyncio.get_running_loop().create_future()
-        self._statistics = LaneStatistics()
-        for place in self._places:
-            place.fill()
+        self._is_running = True
+        self._roster = self._new_roster()
         try:
-            await self._started
+            await self._take_workers_of(self._fork_server)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """End the workers; what still waits or runs fails with `WorkerError`."""
-        if self._started is None:
-            return
-        self._started.cancel()
-        self._started = None
-        self._respawn.stop()
-        for place in (*self._places, *self._retired):
-            if (job := place.close()) is not None:
-                self._waiting.append(job)
-        self._retired.clear()
-        self._waiting.fail_all(WorkerError("the pool was closed"))
+        self._is_running = False
+        self._roster.close(WorkerError("the pool was closed"))
         self._fork_server.kill()
 
     async def renew(self, factory: Callable[[], Callable[[Any], Any]]) -> None:
@@ -193,19 +166,16 @@ class LanePool:
         """
         self._require_running()
         fork_server = self._fork_server_of(factory)
-        places = await places_beside(self._places, fork_server, self._events)
-        try:
-            self._require_running()  # still
-        except WorkerError:
-            abandon(places, fork_server)
-            raise
+        await self._take_workers_of(fork_server)
         self._fork_server.kill()  # its workers go on
-        self._retired = [place for place in (*self._retired, *self._places) if place.is_busy]
-        retired, self._places, self._fork_server = self._places, places, fork_server
-        for place in retired:
-            place.retire()
-        self._respawn.reset()
-        self._dispatch()
+        self._fork_server = fork_server
+
+    async def _take_workers_of(self, fork_server: ForkServer) -> None:
+        places = await filled_places(self._worker_count, fork_server, self._roster.events)
+        if not self._is_running:  # any more
+            abandon(places, fork_server)
+            raise WorkerError("the pool was closed")
+        self._roster.take_over(places)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -253,20 +223,18 @@ class LanePool:
         finished and its answer dropped.
         """
         self._require_running()
-        if (refusal := self.refusal) is not None:
-            raise refusal
         limit_s = self._job_timeout_s if timeout_s is None else timeout_s
         entry = Job(job, limit_s, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
-        self._dispatch()
+        self._roster.add(entry)
         try:
             return await entry.result
         finally:
             if entry.result.cancelled():
-                self._waiting.remove(entry)
+                self._roster.remove(entry)
 
-    def _dispatch(self) -> None:
-        self._waiting.hand_over(self._places)
+    def _require_running(self) -> None:
+        if not self._is_running:
+            raise WorkerError("the pool is not running")
 
     def _fork_server_of(self, factory: Callable[[], Callable[[Any], Any]]) -> ForkServer:
         function = factory.func if isinstance(factory, partial) else factory
@@ -274,59 +242,7 @@ class LanePool:
             raise ValueError("factory must be importable by workers, not defined in __main__")
         return ForkServer(factory, self._limits)
 
-    def _require_running(self) -> None:
-        if self._started is None:
-            raise WorkerError("the pool is not running")
-
-    def _is_hopeful(self, place: Place) -> bool:
-        return place.failed_start_count < MAX_FAILED_STARTS and not self._respawn.withholds(place)
-
-    # ---- what happens at the places
-
-    def _on_ready(self) -> None:
-        self._respawn.observe_start()
-        all_ready = all(place.is_ready for place in self._places)
-        if all_ready and self._started is not None and not self._started.done():
-            self._started.set_result(None)
-        self._dispatch()
-
-    def _on_answer(self, job: Job, frame: Frame) -> None:
-        job.settle(frame)
-        self._dispatch()
-
-    def _on_death(self, place: Place, job: Job | None) -> None:
-        self._count(death_count=1)
-        self._replace(place)
-        if job is not None and not self._waiting.take_back(job):
-            self._count(poison_count=1)
-        self._dispatch_or_refuse()
-
-    def _on_timeout(self, place: Place) -> None:
-        self._count(timeout_count=1)
-        self._replace(place)
-        self._dispatch_or_refuse()
-
-    def _replace(self, place: Place) -> None:
-        if self._respawn.replace(place):
-            self._count(opening_count=1)
-
-    def _refill(self, place: Place) -> None:
-        if not place.is_retired:
-            self._count(restart_count=1)
-        place.fill()
-
-    def _on_failed_start(self, place: Place) -> None:
-        self._count(failed_start_count=1)
-        if self._started is None or self._started.done():
-            self._dispatch_or_refuse()
-        elif place.failed_start_count >= MAX_FAILED_STARTS:
-            self._started.set_exception(WorkerStartError(place.start_failure))
-
-    def _dispatch_or_refuse(self) -> None:
-        if (refusal := self.refusal) is None:
-            self._dispatch()
-        else:
-            self._waiting.fail_all(refusal)
-
-    def _count(self, **increments: int) -> None:
-        self._statistics = self._statistics.plus(**increments)
+    def _new_roster(self) -> Roster:
+        per_worker = self._max_losses_per_worker
+        max_losses = math.inf if per_worker is None else per_worker * self._worker_count
+        return Roster(Breaker(max_losses))

@@ -343,6 +343,25 @@ class TestLife:
         with pytest.raises(WorkerError):
             await pool.run(("echo", 1))
 
+    async def test_a_job_that_comes_before_the_workers_waits_for_them(self) -> None:
+        """It is not refused while they start."""
+        pool = LanePool(build_handler, worker_count=1, job_timeout_s=20)
+        start = asyncio.create_task(pool.start())
+        await asyncio.sleep(0)
+        assert await pool.run(("echo", 1)) == 1
+        await start
+        await pool.close()
+
+    async def test_a_pool_that_is_closed_while_it_starts_has_no_workers(self) -> None:
+        """Who starts it is told."""
+        pool = LanePool(build_handler, worker_count=2, job_timeout_s=20)
+        start = asyncio.create_task(pool.start())
+        await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(WorkerError, match="closed"):
+            await start
+        assert pool.worker_pids == ()
+
     async def test_a_closed_pool_starts_again(self) -> None:
         """Start and close may alternate."""
         pool = LanePool(build_handler, worker_count=1, job_timeout_s=20)

@@ -1,9 +1,9 @@
-"""Workers that come up beside those of a pool, to take over from them."""
+"""Places that are filled before a pool has them: at its start, and beside those it has."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from inference.errors import WorkerStartError
@@ -11,19 +11,17 @@ from inference.fork_server import ForkServer
 from inference.lane_place import MAX_FAILED_STARTS, Place, PlaceEvents
 
 
-async def places_beside(
-    places: Sequence[Place], fork_server: ForkServer, events: PlaceEvents
-) -> list[Place]:
-    """Fill as many places, one after the other, and return them once all are ready.
+async def filled_places(count: int, fork_server: ForkServer, events: PlaceEvents) -> list[Place]:
+    """Fill places, one after the other, and return them once all are ready.
 
     Parameters
     ----------
-    places : sequence of Place
-        Those to be taken over from; they are left alone.
+    count : int
+        How many.
     fork_server : ForkServer
-        Where the new workers come from.
+        Where their workers come from.
     events : PlaceEvents
-        What the pool does when something happens at the new places.
+        What to do when something happens there, from the beginning.
 
     Raises
     ------
@@ -32,8 +30,8 @@ async def places_beside(
     """
     ready: list[Place] = []
     try:
-        for _ in places:
-            place = await _ready_place(fork_server, events)
+        for _ in range(count):
+            place = await _filled_place(fork_server, events)
             ready.append(place)
     except BaseException:
         abandon(ready, fork_server)
@@ -48,7 +46,7 @@ def abandon(places: Iterable[Place], fork_server: ForkServer) -> None:
     fork_server.kill()
 
 
-async def _ready_place(fork_server: ForkServer, events: PlaceEvents) -> Place:
+async def _filled_place(fork_server: ForkServer, events: PlaceEvents) -> Place:
     has_begun = asyncio.get_running_loop().create_future()
 
     def on_ready() -> None:
