@@ -12,16 +12,8 @@ from dataclasses import replace
 from posixpath import dirname, join, normpath
 from typing import Any
 
-from capture.archive.pictures import (
-    ArchiveFile,
-    FilePicture,
-    HeldMember,
-    Picture,
-    TarMember,
-    Unreachable,
-    ZipMember,
-    member_path,
-)
+from capture.archive.members import HeldMember, TarMember, ZipMember, member_path
+from capture.archive.pictures import ArchiveFile, FilePicture, Picture, Unreachable
 from capture.archive.remote import is_url
 from capture.errors import UnreadableFileError
 from capture.ledger.names import printable

@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from capture.archive.finding import Finder
-from capture.archive.pictures import MEMBER, FilePicture, Picture
+from capture.archive.members import MEMBER
+from capture.archive.pictures import FilePicture, Picture
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.ledger.rows import Row
 from capture.ledger.schema import assessments

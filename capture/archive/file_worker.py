@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from capture.archive.pictures import FilePicture, Stamp, TarMember
+from capture.archive.members import TarMember
+from capture.archive.pictures import FilePicture, Stamp
 from capture.errors import ImageError, UnreadableFileError
 from capture.gates.profile import Profile
 from capture.images import EncodedImage

@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Lock
 
 from capture.archive.containers import is_archive, members_of
-from capture.archive.pictures import MEMBER, FilePicture, Picture, Stamp, Unreachable
+from capture.archive.members import MEMBER
+from capture.archive.pictures import FilePicture, Picture, Stamp, Unreachable
 from capture.archive.remote import is_url, picture_at_url
 from capture.archive.sources import is_picture
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from capture.archive.finding import StandingMember
 from capture.archive.judging import Judging
-from capture.archive.pictures import ArchiveFile, HeldMember, Picture, ReadThrough, Stamp
+from capture.archive.members import HeldMember
+from capture.archive.pictures import ArchiveFile, Picture, ReadThrough, Stamp
 from capture.archive.sources import Recall
 from capture.errors import UnreadableFileError
 from capture.ledger.archives import WholeArchive

@@ -13,7 +13,8 @@ from capture.archive.engines import Engine
 from capture.archive.file_worker import ArchiveAnswer, FileAnswer, FileJob
 from capture.archive.judging import TIMEOUT, Judging
 from capture.archive.lookups import KnownBytes, Listed
-from capture.archive.pictures import FilePicture, Picture, Stamp, TarMember
+from capture.archive.members import TarMember
+from capture.archive.pictures import FilePicture, Picture, Stamp
 from capture.archive.tally import Effort
 from capture.assessment import Assessment
 from capture.errors import ImageError, UnreadableFileError

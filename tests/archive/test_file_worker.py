@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from capture.archive.file_worker import FileAnswer, FileJob, FileWorker, NotRead
-from capture.archive.pictures import FilePicture, Stamp, TarMember
+from capture.archive.members import TarMember
+from capture.archive.pictures import FilePicture, Stamp
 from capture.assess import assess_image
 from capture.assessment import record_of
 from capture.gates.profile import load_profile
