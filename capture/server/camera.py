@@ -13,25 +13,22 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-import structlog
-
 from capture.assessment import MeasuredPreview
-from capture.errors import DrainingError, IdleTimeoutError, InvalidMessageError, SessionError
+from capture.errors import IdleTimeoutError, InvalidMessageError, SessionError
 from capture.gates.verdict import Verdict
 from capture.jobs import PreviewJob, Unjudged
-from capture.server.access import caller_name
 from capture.server.admission import JobKind
 from capture.server.calls import Call, Drain, next_within
-from capture.server.desk import Profiles, StillDesk
+from capture.server.desk import StillDesk
 from capture.server.dispatch import Dispatcher, Order
 from capture.server.outbox import Outbox
-from capture.server.resume import SessionShelf
+from capture.server.resume import OpenSession, SessionShelf
 from capture.server.status import Refusal, refusal_of
+from capture.server.stream_end import StreamEnd
 from capture.v1 import session_pb2, smart_capture_pb2
 from capture.wire.enums import VERDICTS
 from capture.wire.images import image_from_wire
 from capture.wire.sessions import (
-    config_from_wire,
     frame_from_wire,
     sample_from_wire,
     stability_to_wire,
@@ -39,12 +36,9 @@ from capture.wire.sessions import (
 )
 
 MAX_PREVIEW_PIXELS = 16_000_000
-FIRST_MESSAGE_TIMEOUT_S = 10.0
 _MAX_WAITING_STILLS = 2
 _LINGER_S = 0.5
 """Time after the drain notice in which stills that are on their way are still taken."""
-
-_LOG = structlog.get_logger("capture.server")
 
 
 class CameraStream:
@@ -54,14 +48,16 @@ class CameraStream:
     ----------
     call : Call
         The call.
+    opened : OpenSession
+        What it goes on with; each new state is put there.
+    end : StreamEnd
+        Its end, which others may bring about, too.
     desk : StillDesk
         Judges stills.
     dispatcher : Dispatcher
         The way to the workers, for previews.
-    profiles : Profiles
-        The limits that clients may name.
     shelf : SessionShelf
-        Where the session is kept when the stream ends.
+        Where the session is written down before the server ends.
     drain : Drain
         The end of the server.
     idle_timeout_s : float
@@ -71,17 +67,19 @@ class CameraStream:
     def __init__(
         self,
         call: Call,
+        opened: OpenSession,
+        end: StreamEnd,
         desk: StillDesk,
         dispatcher: Dispatcher,
-        profiles: Profiles,
         shelf: SessionShelf,
         drain: Drain,
         idle_timeout_s: float,
     ) -> None:
         self._call = call
+        self._opened = opened
+        self._end = end
         self._desk = desk
         self._dispatcher = dispatcher
-        self._profiles = profiles
         self._shelf = shelf
         self._drain = drain
         self._idle_timeout_s = idle_timeout_s
@@ -89,66 +87,28 @@ class CameraStream:
         self._stills: asyncio.Queue[session_pb2.Still | None] = asyncio.Queue(_MAX_WAITING_STILLS)
         self._newest: session_pb2.Preview | None = None
         self._has_news = asyncio.Event()
-        self._reader: asyncio.Task[None] | None = None
-        self._is_waiting_for_request = False
-        self._is_over = False
-        self._is_taken_over = False
-        self._ended_by: Exception | None = None
 
     async def run(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
-        """Guide the camera until its client, or the server, comes to an end.
+        """Read, judge and answer until the end has come, and what was read is answered.
 
         Raises
         ------
-        SessionError
-            If the first message is not a usable configuration.
-        ProfileError
-            If the configuration names a profile that is not there.
-        IdleTimeoutError
-            If the client sends nothing for too long.
-        InvalidMessageError
-            If it sends what is no message.
-        DrainingError
-            If the server takes no new sessions.
+        ExceptionGroup
+            If one of the tasks failed.
         """
-        if self._drain.has_begun:
-            raise DrainingError("going down: open the session with another server")
-        first_within_s = min(FIRST_MESSAGE_TIMEOUT_S, self._idle_timeout_s)
-        first = await next_within(requests, first_within_s)
-        if first is None:
-            return
-        if first.WhichOneof("message") != "config":
-            raise SessionError("the first message of a session must be its configuration")
-        config = config_from_wire(first.config)
-        profile = self._profiles.find(config.profile)
-        opened = self._shelf.open(config, profile, caller_name(), self._give_up)
-        self._opened = opened
-        metrics = self._call.metrics
-        metrics.session_opened()
-        _LOG.info("session opened", resumed=opened.is_resumed, profile=profile.name)
-        try:
-            started = started_to_wire(
-                config, opened.token, profile=profile.name, is_resumed=opened.is_resumed
-            )
-            await self._outbox.put(started=started)
-            await self._serve(requests)
-        except ExceptionGroup as failures:  # the first task to fail has ended the others
-            raise failures.exceptions[0] from None
-        finally:
-            self._shelf.close(opened)
-            metrics.session_closed()
-            _LOG.info("session closed")
-        if self._ended_by is not None:
-            raise self._ended_by
-        if self._is_taken_over:
-            raise SessionError("the session goes on in another stream")
-
-    async def _serve(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
+        opened, session = self._opened, self._opened.session
+        started = started_to_wire(
+            session.config,
+            opened.token,
+            profile=session.profile.name,
+            is_resumed=opened.is_resumed,
+        )
+        await self._outbox.put(started=started)
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(self._outbox.send())
             previews = group.create_task(self._measure_previews())
             stills = group.create_task(self._judge_stills())
-            self._reader = group.create_task(self._read(requests))
+            reader = group.create_task(self._read(requests))
 
             def come_to_an_end() -> None:
                 # Before the client knows: it may be with the next server before we are done.
@@ -156,11 +116,11 @@ class CameraStream:
                 notice = session_pb2.DrainNotice(grace_ms=round(1e3 * self._drain.left_s))
                 group.create_task(self._outbox.put(drain=notice))
                 linger_s = min(_LINGER_S, self._drain.left_s / 2)
-                asyncio.get_running_loop().call_later(linger_s, self._stop_reading)
+                asyncio.get_running_loop().call_later(linger_s, self._end.come)
 
             with self._drain.telling(come_to_an_end):
-                await asyncio.wait([self._reader])
-                self._is_over = True
+                await asyncio.wait([reader])
+                self._end.come()
                 self._has_news.set()
                 await self._stills.put(None)
                 await asyncio.wait([previews, stills])
@@ -170,28 +130,16 @@ class CameraStream:
     # ---- in
 
     async def _read(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
-        while not self._is_over:
-            self._is_waiting_for_request = True
+        while not self._end.has_come:
             try:
-                request = await next_within(requests, self._idle_timeout_s)
+                with self._end.ending_wait():
+                    request = await next_within(requests, self._idle_timeout_s)
             except (IdleTimeoutError, InvalidMessageError) as error:
-                self._ended_by = error  # told when what was read before has been answered
+                self._end.come(error)
                 return
-            self._is_waiting_for_request = False
             if request is None:
                 return
             await self._take(request)
-
-    def _stop_reading(self) -> None:
-        """Read nothing more, but lose nothing that was read."""
-        self._is_over = True
-        if self._is_waiting_for_request and self._reader is not None:
-            self._reader.cancel()
-
-    def _give_up(self) -> None:
-        """End this stream, because another goes on with its session."""
-        self._is_taken_over = True
-        self._stop_reading()
 
     async def _take(self, request: session_pb2.CaptureRequest) -> None:
         match request.WhichOneof("message"):
@@ -226,7 +174,7 @@ class CameraStream:
         while True:
             await self._has_news.wait()
             if self._newest is None:
-                if self._is_over:
+                if self._end.has_come:
                     return
                 self._has_news.clear()
                 continue

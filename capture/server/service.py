@@ -21,7 +21,7 @@ from capture.server.calls import (
     next_within,
     only_message_within,
 )
-from capture.server.camera import CameraStream
+from capture.server.camera_desk import CameraDesk
 from capture.server.desk import Profiles, StillDesk
 from capture.server.dispatch import Dispatcher
 from capture.server.metrics import Metrics
@@ -86,12 +86,13 @@ class SmartCaptureService:
         limits: CallLimits,
     ) -> None:
         self._dispatcher = dispatcher
-        self._profiles = profiles
         self._desk = StillDesk(dispatcher, profiles)
-        self._shelf = shelf
         self._drain = drain
         self._metrics = metrics
         self._idle_timeout_s = limits.idle_timeout_s
+        self._cameras = CameraDesk(
+            self._desk, dispatcher, profiles, shelf, drain, limits.idle_timeout_s
+        )
         self._calls = Places("calls", None, limits.max_calls_per_client)
         self._sessions = Places(
             "sessions", limits.max_session_count, limits.max_sessions_per_client
@@ -139,17 +140,8 @@ class SmartCaptureService:
     ) -> None:
         """Guide a camera."""
         async with answering(context, self._metrics) as call:
-            stream = CameraStream(
-                call,
-                self._desk,
-                self._dispatcher,
-                self._profiles,
-                self._shelf,
-                self._drain,
-                self._idle_timeout_s,
-            )
             with self._sessions.taken(client_of(context)):
-                await stream.run(request_iterator)
+                await self._cameras.serve(call, request_iterator)
 
 
 class _PictureStream:
