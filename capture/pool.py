@@ -101,8 +101,8 @@ class JobRunner(Protocol):
     """What runs jobs in workers: a pool, or something around one."""
 
     @property
-    def worker_count(self) -> int:
-        """Workers there should be."""
+    def lane_count(self) -> int:
+        """Workers that are there, or come at once."""
         ...
 
     async def run(self, job: Any) -> Any:

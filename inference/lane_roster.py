@@ -42,6 +42,11 @@ class Roster:
         self._statistics = LaneStatistics()
 
     @property
+    def lane_count(self) -> int:
+        """Workers that are there, or come at once."""
+        return sum(map(self._is_hopeful, self._places))
+
+    @property
     def idle_count(self) -> int:
         """Workers that are ready and hold no job."""
         return sum(place.is_idle for place in self._places)

@@ -85,6 +85,11 @@ class LanePool:
         return self._worker_count
 
     @property
+    def lane_count(self) -> int:
+        """Workers that are there, or come at once: not those that have to wait for it."""
+        return self._roster.lane_count
+
+    @property
     def idle_count(self) -> int:
         """Workers that are ready and hold no job."""
         return self._roster.idle_count

@@ -19,7 +19,14 @@ from capture.cli.styles import VERDICT_STYLES
 from capture.top.reading import Reading, read_metrics
 from capture.top.summary import Summary, summarize
 
-_STATE_STYLES = {"idle": "green", "busy": "blue", "starting": "bold yellow", "waiting": "yellow"}
+_STATE_STYLES = {
+    "idle": "green",
+    "busy": "blue",
+    "starting": "bold yellow",
+    "missing": "bold red",
+    "waiting": "yellow",
+}
+_BREAKER_STYLES = {"closed": "dim", "half_open": "bold yellow", "open": "bold red"}
 
 
 def top(
@@ -108,6 +115,9 @@ def _states(summary: Summary) -> Table:
         style = _STATE_STYLES.get(state, "") if count else "dim"
         what = "workers" if state in summary.worker_counts else "jobs"
         table.add_row(f"{what} {state}", f"{count}", style=style)
+    if summary.breaker_state:
+        style = _BREAKER_STYLES.get(summary.breaker_state, "")
+        table.add_row("breaker", summary.breaker_state.replace("_", " "), style=style)
     for event, count in summary.worker_events.items():
         table.add_row(
             f"{event.replace('_', ' ')} so far", f"{count}", style="bold red" if count else "dim"

@@ -205,23 +205,29 @@ class Dispatcher:
         )
 
     def _load(self, caller: Hashable, now_s: float) -> Load:
+        lane_count, busy_s = self._lane_count, self._busy_s(now_s)
+        lost_s = busy_s[lane_count:]  # with their workers: they wait for another
         return Load(
-            lane_busy_s=self._lane_busy_s(now_s),
-            ahead_s=self._queue.cost_ahead_s(caller),
+            lane_busy_s=busy_s[:lane_count] + [0.0] * (lane_count - len(busy_s)),
+            ahead_s=self._queue.cost_ahead_s(caller) + sum(lost_s),
             waiting_count=len(self._queue),
             waiting_bytes=self._waiting_bytes,
         )
 
-    def _lane_busy_s(self, now_s: float) -> list[float]:
-        """Return when each lane is free; one that is overdue is expected to take as long again."""
-        busy_s = [
+    @property
+    def _lane_count(self) -> int:
+        # Where there is none the next job is the pool's to refuse: it knows why.
+        return max(1, self._pool.lane_count)
+
+    def _busy_s(self, now_s: float) -> list[float]:
+        """Return what is left of each running job; an overdue one may take as long again."""
+        return [
             max(ticket.estimate_s - (now_s - ticket.taken_at_s), (now_s - ticket.taken_at_s) / 2)
             for ticket in self._running
         ]
-        return busy_s + [0.0] * (self._pool.worker_count - len(busy_s))
 
     def _hand_over(self) -> None:
-        while self._queue and len(self._running) < self._pool.worker_count:
+        while self._queue and len(self._running) < self._lane_count:
             ticket = self._queue.pop().item
             self._waiting_bytes -= ticket.order.byte_count
             ticket.taken_at_s = time.monotonic()

@@ -51,14 +51,15 @@ class PoolCollector(Collector):
         pool, statistics = self._pool, self._pool.statistics
         workers = GaugeMetricFamily(
             "smart_capture_workers",
-            "Workers by state; those that are neither idle nor busy are being started, or wait "
-            "for it while the breaker is not closed.",
+            "Workers by state; those that are missing did not come up, or have to wait because "
+            "too many were lost.",
             labels=["state"],
         )
         idle_count, busy_count = pool.idle_count, self._queue.running_count
         workers.add_metric(["idle"], idle_count)
         workers.add_metric(["busy"], busy_count)
-        workers.add_metric(["starting"], max(0, pool.worker_count - idle_count - busy_count))
+        workers.add_metric(["starting"], max(0, pool.lane_count - idle_count - busy_count))
+        workers.add_metric(["missing"], pool.worker_count - pool.lane_count)
         yield workers
         jobs = GaugeMetricFamily(
             "smart_capture_jobs", "Jobs that wait for a worker, or run in one.", labels=["state"]

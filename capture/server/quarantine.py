@@ -41,9 +41,9 @@ class Quarantine:
         self._folder = folder
 
     @property
-    def worker_count(self) -> int:
-        """Workers there should be."""
-        return self._pool.worker_count
+    def lane_count(self) -> int:
+        """Workers that are there, or come at once."""
+        return self._pool.lane_count
 
     async def run(self, job: Any) -> Any:
         """Run one job in a worker and return its answer.

@@ -216,9 +216,9 @@ class _TracingPool:
         self._pool = pool
 
     @property
-    def worker_count(self) -> int:
-        """Workers there should be."""
-        return self._pool.worker_count
+    def lane_count(self) -> int:
+        """Workers that are there, or come at once."""
+        return self._pool.lane_count
 
     async def run(self, job: Job | TracedJob) -> object:
         """Run one job in a worker and return its answer."""

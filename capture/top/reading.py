@@ -50,6 +50,11 @@ class Reading:
         """Return the sum of such lines; 0 when there are none."""
         return sum(sample.value for sample in self.select(name, **labels))
 
+    def value_of(self, label: str, name: str) -> str:
+        """Return the label of the line that is 1 among those of a name; empty when none is."""
+        is_so = (sample.labels.get(label, "") for sample in self.select(name) if sample.value == 1)
+        return next(is_so, "")
+
     def by(self, label: str, name: str, **labels: str) -> dict[str, float]:
         """Return the sums of such lines, by the value of one label."""
         sums: dict[str, float] = {}

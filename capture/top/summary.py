@@ -52,10 +52,13 @@ class Summary:
     refusal_rates, error_rates : mapping
         Per second, by cause and by code; those that are 0 are left out.
     job_counts, worker_counts : mapping
-        Jobs waiting and running; workers idle, busy and starting.
+        Jobs waiting and running; workers idle, busy, starting and missing.
+    breaker_state : str
+        Whether lost workers are replaced: closed, they are; open, not for now; half_open, one
+        is tried. Empty where the server does not tell.
     worker_events : mapping
-        Restarts, deaths, timeouts and failed starts of workers, and poison jobs, since the
-        server started.
+        Restarts, deaths, timeouts and failed starts of workers, openings of the breaker, and
+        poison jobs, since the server started.
     latencies : mapping
         By kind.
     prediction_ratio : mapping
@@ -77,6 +80,7 @@ class Summary:
     error_rates: Mapping[str, float]
     job_counts: Mapping[str, int]
     worker_counts: Mapping[str, int]
+    breaker_state: str
     worker_events: Mapping[str, int]
     latencies: Mapping[str, Latency]
     prediction_ratio: Mapping[str, float | None]
@@ -126,11 +130,13 @@ class _Span:
             error_rates=self.rates("code", "smart_capture_errors_total"),
             job_counts=_whole(now.by("state", "smart_capture_jobs")),
             worker_counts=_whole(now.by("state", "smart_capture_workers")),
+            breaker_state=now.value_of("state", "smart_capture_worker_breaker"),
             worker_events={
                 "restarts": int(now.total("smart_capture_worker_restarts_total")),
                 "deaths": int(now.total("smart_capture_worker_deaths_total")),
                 "timeouts": int(now.total("smart_capture_worker_timeouts_total")),
                 "failed_starts": int(now.total("smart_capture_worker_failed_starts_total")),
+                "breaker_openings": int(now.total("smart_capture_worker_breaker_openings_total")),
                 "poison_jobs": int(now.total("smart_capture_poison_jobs_total")),
             },
             latencies={kind: self.latency(kind) for kind in KINDS},

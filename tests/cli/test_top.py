@@ -61,6 +61,7 @@ def test_one_look_is_a_page(server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     assert f"smart-capture {__version__} at {target_of(server)}" in words
     assert "1 session," in words
     assert "workers idle 1" in words
+    assert "breaker closed" in words
     assert "latency p50 ms p90 ms p99 ms" in words
 
 
@@ -79,7 +80,8 @@ def test_as_json_it_is_for_programs(server: Server) -> None:
         while "RETAKE" not in looks[-1]["answer_rates"]["still"]:
             looks.append(json.loads(process.stdout.readline()))
         process.terminate()
-    assert first["worker_counts"] == {"idle": 1, "busy": 0, "starting": 0}
+    assert first["worker_counts"] == {"idle": 1, "busy": 0, "starting": 0, "missing": 0}
+    assert first["breaker_state"] == "closed"
     assert first["worker_events"]["restarts"] == 0
     assert looks[-1]["latencies"]["still"]["p99_ms"] > 0
 

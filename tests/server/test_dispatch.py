@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from capture.errors import OverloadCause, OverloadedError
@@ -15,6 +16,8 @@ from capture.server.dispatch import Dispatcher, Order
 from capture.server.metrics import Metrics
 from inference.lanes import LanePool
 from tests.inference.handlers import build_handler
+from tests.inference.test_lane_respawn import kill_the_idle
+from tests.inference.test_lanes import until
 
 
 @pytest_asyncio.fixture
@@ -74,3 +77,34 @@ async def test_a_cancelled_job_never_reaches_a_worker(pool: LanePool, tmp_path: 
     await asyncio.gather(running, kept)
     assert gone.cancelled()
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+async def test_lanes_without_a_worker_are_not_reckoned_with() -> None:
+    """One of two is not replaced for now: the wait is that for the other."""
+    async with LanePool(
+        build_handler, worker_count=2, job_timeout_s=20, nice=0, max_losses_per_worker=1
+    ) as pool:
+        dispatcher = Dispatcher(pool, AdmissionLimits(max_waiting_count=64), Metrics())
+        made: list[float] = []
+
+        def order(sleep_s: float, remaining_s: float | None = None) -> Order:
+            def make_job() -> Any:
+                made.append(sleep_s)
+                return "sleep", sleep_s
+
+            # Expected to take 0.3 s, by its size.
+            return Order("caller", JobKind.STILL, 4 << 20, make_job, remaining_s)
+
+        running = asyncio.create_task(dispatcher.run(order(20.0)))
+        await until(lambda: pool.idle_count == 1)
+        while pool.lane_count == 2:
+            await kill_the_idle(pool)
+
+        with pytest.raises(OverloadedError) as refusal:
+            await dispatcher.run(order(0.1, remaining_s=0.5))
+        assert refusal.value.cause is OverloadCause.DEADLINE
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await dispatcher.run(order(0.2))
+        assert made == [20.0]  # the other waited, and could still be cancelled
+        running.cancel()

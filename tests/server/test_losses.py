@@ -88,6 +88,7 @@ async def test_calls_are_refused_while_too_many_workers_are_lost(
     async with losing_workers(server):
         while not metric(server, "worker_breaker", state="open"):
             await asyncio.sleep(0.01)
+        assert metric(server, "workers", state="missing") == 1
         code, metadata = await refused(lambda: stub.AssessImage(request))
         assert code is grpc.StatusCode.UNAVAILABLE
         assert metadata["smart-capture-error-code"] == "WORKERS_LOST"

@@ -144,11 +144,11 @@ async def test_a_caller_that_goes_away_is_counted(
 
 
 async def test_workers_are_told_by_state(server: Server) -> None:
-    """Idle, busy or being started: together they are as many as there should be."""
-    states = ("idle", "busy", "starting")
+    """Together they are as many as there should be."""
+    states = ("idle", "busy", "starting", "missing")
     while value(server, "workers", state="busy"):
         await asyncio.sleep(0.01)
-    assert [value(server, "workers", state=state) for state in states] == [1, 0, 0]
+    assert [value(server, "workers", state=state) for state in states] == [1, 0, 0, 0]
     assert value(server, "worker_restarts_total") == 0
 
 

@@ -65,6 +65,22 @@ def test_sessions_are_those_open_now() -> None:
     assert summarize(before, look(metrics, 1.0)).session_count == 2
 
 
+def test_the_breaker_is_told_by_its_state() -> None:
+    """That of its lines which is 1; nothing where the server has no workers to tell of."""
+    page = (
+        "smart_capture_sessions 0\n"
+        'smart_capture_worker_breaker{state="closed"} 0\n'
+        'smart_capture_worker_breaker{state="open"} 1\n'
+        'smart_capture_worker_breaker{state="half_open"} 0\n'
+        "smart_capture_worker_breaker_openings_total 3\n"
+    )
+    now = parse_metrics(page, 1.0, "here")
+    summary = summarize(look(Metrics(), 0.0), now)
+    assert summary.breaker_state == "open"
+    assert summary.worker_events["breaker_openings"] == 3
+    assert summarize(now, look(Metrics(), 2.0)).breaker_state == ""
+
+
 def test_a_server_that_was_started_anew_counts_from_its_start() -> None:
     """Counters that went back to 0 give no negative rates."""
     old, new = Metrics(), Metrics()
