@@ -71,13 +71,3 @@ def verdict_from(outcomes: Collection[Verdict]) -> Verdict:
         if verdict in outcomes:
             return verdict
     return Verdict.ACCEPT
-
-
-def scalar_at_most(value: float, limit: float) -> int:
-    """Map a measure that must stay at or below `limit` (> 0) to 0-100, 50 at the limit."""
-    return round(100 * limit / (limit + max(value, 0.0)))
-
-
-def scalar_at_least(value: float, limit: float) -> int:
-    """Map a measure that must reach `limit` (> 0) to 0-100, 50 at the limit."""
-    return round(100 * max(value, 0.0) / (limit + max(value, 0.0)))

@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from capture.assessment import reason_record_of
+from capture.gates.limits import Measured
 from capture.gates.profile import Profile
 from capture.gates.shot import gravity_of
-from capture.gates.shot_columns import BrokenLimit, MeasureColumns, broken_limits
+from capture.gates.shot_columns import BrokenLimit, broken_limits
 from capture.gates.verdict import Reason, ReasonCode, Verdict, verdict_from
 from capture.ledger.database import as_json
 
 _WORDS = ("blur_missing", "blur_kind")
-_MEASURES = tuple(field.name for field in fields(MeasureColumns))
+_MEASURES = tuple(field.name for field in fields(Measured))
 
 
 class Standing(NamedTuple):
@@ -116,10 +117,10 @@ def judgements_of(rows: Sequence[Standing], profile: Profile) -> list[Judgement]
     ]
 
 
-def _columns_of(rows: Sequence[Standing]) -> MeasureColumns:
+def _columns_of(rows: Sequence[Standing]) -> Measured:
     """Turn rows whose status is ok into columns; missing numbers become NaN."""
     columns = dict(zip(Standing._fields, zip(*rows, strict=True), strict=True))
-    return MeasureColumns(
+    return Measured(
         **{
             name: np.array(columns[name], dtype=object if name in _WORDS else np.float64)
             for name in _MEASURES

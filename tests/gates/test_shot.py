@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capture.gates.limits import AT_LEAST, AT_LEAST_BELOW_ZERO, AT_MOST
 from capture.gates.profile import CannotAssessPolicy, load_profile
 from capture.gates.shot import judge
 from capture.gates.verdict import (
     Reason,
     ReasonCode,
     Verdict,
-    scalar_at_least,
-    scalar_at_most,
     verdict_of,
 )
 from capture.measure.measures import Blur, BlurKind, Exposure, StillMeasures
@@ -145,15 +144,19 @@ def test_blur_that_the_profile_tolerates_is_no_reason() -> None:
     assert verdict_of(judge(worse, lenient)) is Verdict.RETAKE
 
 
-@given(st.floats(0, 1e6), st.floats(1e-3, 1e6))
+@given(st.floats(1e-3, 1e6), st.floats(1, 1e3))
 def test_the_scalar_is_50_at_the_limit_and_falls_with_the_defect(
-    value: float, limit: float
+    limit: float, factor: float
 ) -> None:
-    """Both senses of a limit map to 0-100, 50 at the limit."""
-    assert scalar_at_most(limit, limit) == scalar_at_least(limit, limit) == 50
-    assert 0 <= scalar_at_most(value, limit) <= 100
-    assert scalar_at_most(value, limit) >= scalar_at_most(2 * value, limit)
-    assert scalar_at_least(value, limit) <= scalar_at_least(2 * value, limit)
+    """In every sense of a limit, down to 0."""
+    for sense, sign, value in (
+        (AT_MOST, 1, limit * factor),
+        (AT_LEAST, 1, limit / factor),
+        (AT_LEAST_BELOW_ZERO, -1, limit * factor),
+    ):
+        assert sense.scalar(sign * limit, sign * limit) == pytest.approx(50)
+        scalar = sense.scalar(sign * value, sign * limit)
+        assert scalar == pytest.approx(100 / (1 + factor))
 
 
 @given(st.lists(st.sampled_from(list(Verdict))))
