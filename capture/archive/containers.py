@@ -14,7 +14,7 @@ from typing import Any
 
 from capture.archive.members import HeldMember, TarMember, ZipMember, member_path
 from capture.archive.pictures import ArchiveFile, FilePicture, Picture, Unreachable
-from capture.archive.remote import is_url
+from capture.archive.stores import is_url
 from capture.errors import UnreadableFileError
 from capture.ledger.names import printable
 

@@ -11,8 +11,9 @@ from threading import Lock
 from capture.archive.containers import is_archive, members_of
 from capture.archive.members import MEMBER
 from capture.archive.pictures import FilePicture, Picture, Stamp, Unreachable
-from capture.archive.remote import is_url, picture_at_url
+from capture.archive.remote import picture_at_url
 from capture.archive.sources import is_picture
+from capture.archive.stores import is_url
 
 
 class Finder:

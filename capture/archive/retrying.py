@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from ftplib import error_temp as FtpIsBusy  # noqa: N812 - what it says by its number
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,7 +38,7 @@ def _retrying() -> Retrying:
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
     return Retrying(
-        retry=retry_if_exception(_may_pass),
+        retry=retry_if_exception(may_pass),
         stop=stop_after_attempt(ATTEMPT_COUNT),
         wait=wait_random_exponential(multiplier=0.2, max=MAX_WAIT_S),
         reraise=True,
@@ -52,7 +54,18 @@ def cause_of(error: BaseException) -> BaseException:
     return cause if _is_of_http(cause) and not is_missing else error
 
 
-def _may_pass(error: BaseException) -> bool:
+def words_for(error: BaseException) -> str:
+    """Say what went wrong; texts of stores may hold signed URLs, so they are left out."""
+    error = cause_of(error)
+    if isinstance(error, FileNotFoundError):
+        return "No such file or directory"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    status = getattr(error, "status", None)
+    return f"{type(error).__name__} {status}" if status else type(error).__name__
+
+
+def may_pass(error: BaseException) -> bool:
     """Say whether an error is of the connection, or of a server that is busy."""
     error = cause_of(error)
     status = getattr(error, "status", None)
@@ -60,7 +73,9 @@ def _may_pass(error: BaseException) -> bool:
         return status in _BUSY or status >= 500
     if isinstance(error, _FINAL):
         return False
-    return isinstance(error, OSError | EOFError) or _is_of_http(error)
+    return (
+        isinstance(error, OSError | EOFError | FtpIsBusy) or _is_of_ssh(error) or _is_of_http(error)
+    )
 
 
 def _is_of_http(error: BaseException) -> bool:
@@ -69,3 +84,9 @@ def _is_of_http(error: BaseException) -> bool:
     except ImportError:  # another kind of store
         return False
     return isinstance(error, ClientError)
+
+
+def _is_of_ssh(error: BaseException) -> bool:
+    # Whoever raises it has it imported.
+    paramiko = sys.modules.get("paramiko")
+    return paramiko is not None and isinstance(error, paramiko.SSHException)

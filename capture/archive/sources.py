@@ -24,7 +24,8 @@ from capture.archive.pictures import (
     Unreachable,
     unreadable,
 )
-from capture.archive.remote import LOCAL_SCHEME, RemotePicture, check_url, is_url, pictures_at
+from capture.archive.remote import RemotePicture, check_url, pictures_at
+from capture.archive.stores import LOCAL_SCHEME, is_url
 from capture.errors import ConfigurationError, UnreadableFileError
 from capture.ledger.names import printable
 

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any, TypeVar
 
-from capture.archive.retrying import asked_again
+from capture.archive.retrying import asked_again, words_for
+from capture.archive.stores import Store
 
 PASSING_BLOCK_BYTES = 8 << 20
 JUMPING_BLOCK_BYTES = 1 << 20
-
-WordsFor = Callable[[Exception], str]
-"""Says what went wrong in a store."""
 
 Result = TypeVar("Result")
 
@@ -28,13 +26,10 @@ class _StoredFile(io.RawIOBase):
     ----------
     opened : file object
         As fsspec gives it.
-    words_for : callable
-        Makes the error's text.
     """
 
-    def __init__(self, opened: Any, words_for: WordsFor) -> None:
+    def __init__(self, opened: Any) -> None:
         self._opened = opened
-        self._words_for = words_for
 
     def readable(self) -> bool:
         return True
@@ -76,24 +71,24 @@ class _StoredFile(io.RawIOBase):
         try:
             return question()
         except Exception as error:
-            raise OSError(errno.EIO, self._words_for(error)) from error
+            raise OSError(errno.EIO, words_for(error)) from error
 
 
-def open_in_passing(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
+def open_in_passing(store: Store, name: str) -> IO[bytes]:
     """Open a file to be read once, from its beginning; raises OSError.
 
     Web servers send it in one answer, other stores a block at a time.
     """
-    block_bytes = 0 if "http" in system.protocol else PASSING_BLOCK_BYTES
-    return _open(system, name, words_for, block_bytes)
+    block_bytes = 0 if store.is_of_pages else PASSING_BLOCK_BYTES
+    return _open(store, name, block_bytes)
 
 
-def open_to_jump(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
+def open_to_jump(store: Store, name: str) -> IO[bytes]:
     """Open a file to be read anywhere in it; raises OSError.
 
     Where the store sends it only from its beginning, it is fetched into a temporary file.
     """
-    opened = _open(system, name, words_for, JUMPING_BLOCK_BYTES)
+    opened = _open(store, name, JUMPING_BLOCK_BYTES)
     with suppress(OSError):  # it may promise more than it holds
         if opened.seekable():
             opened.seek(-1, io.SEEK_END)
@@ -105,7 +100,7 @@ def open_to_jump(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
     def fetch() -> None:
         whole.seek(0)
         whole.truncate()
-        with open_in_passing(system, name, words_for) as passing:
+        with open_in_passing(store, name) as passing:
             shutil.copyfileobj(passing, whole)
 
     try:
@@ -116,12 +111,12 @@ def open_to_jump(system: Any, name: str, words_for: WordsFor) -> IO[bytes]:
     return whole
 
 
-def _open(system: Any, name: str, words_for: WordsFor, block_bytes: int) -> IO[bytes]:
+def _open(store: Store, name: str, block_bytes: int) -> IO[bytes]:
     def opening() -> Any:
-        return system.open(name, "rb", block_size=block_bytes, cache_type="readahead")
+        return store.alone().open(name, "rb", block_size=block_bytes, cache_type="readahead")
 
     try:
         opened = asked_again(opening)
     except Exception as error:
         raise OSError(errno.EIO, words_for(error)) from error
-    return io.BufferedReader(_StoredFile(opened, words_for))
+    return io.BufferedReader(_StoredFile(opened))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from capture.archive.engines import LocalEngine
 from capture.archive.finding import Finder
+from capture.archive.pictures import Stamp
+from capture.archive.remote import RemotePicture
+from capture.archive.stores import Store
 from capture.archive.tally import Effort
-from capture.ledger.ledger import Ledger
+from capture.cli.app import app
+from capture.ledger.ledger import Ledger, open_ledger
 from tests.archive.pictures import jpeg
 from tests.archive.runs import score
 
@@ -24,9 +31,15 @@ class OneConnection(fsspec.AbstractFileSystem):  # type: ignore[misc]
     """Files of this machine under the name of a host; two questions at once are one too many."""
 
     protocol = "hosted"
+    is_away = False
+    patience_count = 1_000_000
+    """Questions until the host hangs up."""
 
     def __init__(self, host: str, **options: Any) -> None:
+        if self.is_away:
+            raise ConnectionRefusedError(111, "Connection refused")
         super().__init__(host=host, **options)
+        self._asked_count = 0
         self._files = fsspec.filesystem("file")
         self._is_busy = Lock()
 
@@ -54,7 +67,10 @@ class OneConnection(fsspec.AbstractFileSystem):  # type: ignore[misc]
     def _alone(self, question: Any, *words: Any, **options: Any) -> Any:
         if not self._is_busy.acquire(blocking=False):
             raise RuntimeError("two at once")
+        self._asked_count += 1
         try:
+            if self._asked_count > self.patience_count:
+                raise EOFError
             return question(*words, **options)
         finally:
             self._is_busy.release()
@@ -83,3 +99,60 @@ async def test_rows_name_the_host(ledger: Ledger, engine: LocalEngine, url: str)
     (row,) = ledger.rows()
     assert row["path"] == f"{url}/07.jpg"
     assert Finder().at(row["path"]).read(1 << 20) == jpeg(7, 96, 80)
+
+
+async def test_a_host_that_hangs_up_is_called_again(
+    ledger: Ledger, engine: LocalEngine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As servers do after a while without a word: no picture is lost by it."""
+    monkeypatch.setattr(OneConnection, "patience_count", 7)
+    assert (await score(ledger, engine, url)).efforts == {Effort.SCORED: COUNT}
+    assert [row["status"] for row in ledger.rows()] == ["ok"] * COUNT
+
+
+@pytest.mark.parametrize("ending", ["", "/07.jpg", "/0*.jpg"])
+async def test_a_host_that_is_away_is_a_row_until_it_is_back(
+    ledger: Ledger, engine: LocalEngine, url: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder, a picture or a pattern: the row has its name and the reason."""
+    with monkeypatch.context() as patched:
+        patched.setattr(OneConnection, "is_away", True)
+        assert (await score(ledger, engine, url + ending)).failures == {"UNREADABLE": 1}
+    (row,) = ledger.rows()
+    assert (row["path"], row["error"]) == (url + ending, "Connection refused")
+    await score(ledger, engine, url + ending)
+    assert {row["status"] for row in ledger.rows()} == {"ok"}
+
+
+def test_nobody_else_waits_for_a_host_that_is_away(tmp_path: Path) -> None:
+    """The command judges the others, and ends with exit code 1."""
+    (tmp_path / "ok.jpg").write_bytes(jpeg(1, 96, 80))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        away = f"ftp://127.0.0.1:{listening.getsockname()[1]}/a.jpg"
+    words = ["score", away, str(tmp_path / "ok.jpg"), "--ledger", str(tmp_path / "run.db")]
+    assert CliRunner().invoke(app, words).exit_code == 1
+    with open_ledger(tmp_path / "run.db") as ledger:
+        rows = list(ledger.rows())
+    assert [row["status"] for row in rows] == ["ok", "UNREADABLE"]
+    assert (rows[1]["path"], rows[1]["error"]) == (away, "Connection refused")
+
+
+def test_a_time_of_change_is_read_as_its_store_says_it() -> None:
+    """In digits, as a date with or without a zone, as a number; or not at all."""
+    store, _ = Store.of("memory://photos")
+    told: dict[str, Any] = {
+        "modify": "20261121145900.250",
+        "Last-Modified": "Sat, 21 Nov 2026 14:59:00 GMT",
+        "LastModified": datetime(2026, 11, 21, 14, 59, tzinfo=UTC),
+        "updated": "2026-11-21T14:59:00",
+        "mtime": 1795273140,
+    }
+    infos = [{"size": 1, key: moment} for key, moment in told.items()]
+    stamps = {RemotePicture(store, "a.jpg", info).stamp() for info in infos}
+    assert stamps == {Stamp(1, 1_795_273_140_000_000_000)}
+    unsaid: list[dict[str, Any]] = [
+        {"size": 1},
+        {"size": 1, "modify": "lately"},
+        {"size": 1, "updated": "lately"},
+    ]
+    assert {RemotePicture(store, "a.jpg", info).stamp() for info in unsaid} == {Stamp(1, None)}

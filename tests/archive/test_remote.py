@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.archive import remote
+from capture.archive import stores
 from capture.archive.engines import LocalEngine
 from capture.archive.finding import Finder
 from capture.archive.sources import Sources
@@ -183,7 +183,7 @@ async def test_a_server_that_never_answers_is_waited_for_no_longer_than_is_said(
     ledger: Ledger, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes the connection and is silent: a row says so, and the listing goes on."""
-    monkeypatch.setattr(remote, "MAX_SILENCE_S", 0.1)
+    monkeypatch.setattr(stores, "MAX_SILENCE_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         await score(ledger, engine, f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg")
     (row,) = ledger.rows()
