@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -134,13 +136,18 @@ async def test_a_caller_that_goes_away_is_counted(
     """It is no answer, and no refusal."""
     before = value(server, "abandoned_jobs_total", kind="still")
     stub = SmartCaptureStub(channel)
-    calls = [stub.AssessImage(request(good)) for _ in range(2)]
-    while not value(server, "jobs", state="waiting"):
-        await asyncio.sleep(0.001)
-    for call in calls:
-        call.cancel()
-    while value(server, "abandoned_jobs_total", kind="still") < before + 2:
-        await asyncio.sleep(0.01)
+    (worker,) = server.pool.worker_pids
+    os.kill(worker, signal.SIGSTOP)  # or the first would be judged before it is given up
+    try:
+        calls = [stub.AssessImage(request(good)) for _ in range(2)]
+        while not value(server, "jobs", state="waiting"):
+            await asyncio.sleep(0.001)
+        for call in calls:
+            call.cancel()
+        while value(server, "abandoned_jobs_total", kind="still") < before + 2:
+            await asyncio.sleep(0.01)
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 async def test_workers_are_told_by_state(server: Server) -> None:
