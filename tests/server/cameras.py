@@ -45,7 +45,7 @@ class Camera:
 
     async def receive(self) -> session_pb2.CaptureResponse:
         """Read one message; it has to be there."""
-        response = await asyncio.wait_for(self.call.read(), 20)
+        response = await asyncio.wait_for(self.call.read(), 60)
         assert response is not grpc.aio.EOF, "the stream ended"
         return response
 
@@ -64,7 +64,7 @@ class Camera:
     async def rest(self) -> list[session_pb2.CaptureResponse]:
         """Read to the end."""
         responses = []
-        while (response := await asyncio.wait_for(self.call.read(), 20)) is not grpc.aio.EOF:
+        while (response := await asyncio.wait_for(self.call.read(), 60)) is not grpc.aio.EOF:
             responses.append(response)
         return responses
 

@@ -27,7 +27,7 @@ class Process:
 
     async def ended(self) -> int:
         """Wait for the exit code."""
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 @asynccontextmanager
@@ -43,7 +43,7 @@ async def serving(
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
         port = int(line.decode().split(" with ")[0].rsplit(":", 1)[1])
         yield Process(process, port)
     finally:

@@ -35,7 +35,7 @@ class Logged:
         """End it, and return its log; every line has to be JSON."""
         self._process.send_signal(signal.SIGTERM)
         assert self._process.stderr is not None
-        text = await asyncio.wait_for(self._process.stderr.read(), 20)
+        text = await asyncio.wait_for(self._process.stderr.read(), 60)
         await self._process.wait()
         return [json.loads(line) for line in text.splitlines()]
 
@@ -49,7 +49,7 @@ async def serving(*flags: str) -> AsyncIterator[Logged]:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
         yield Logged(process, int(line.decode().split(" with ")[0].rsplit(":", 1)[1]))
     finally:
         if process.returncode is None:

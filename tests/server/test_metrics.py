@@ -50,7 +50,7 @@ def request(data: bytes) -> smart_capture_pb2.AssessImageRequest:
 async def page_of(server: Server) -> list[Metric]:
     def scrape() -> str:
         address = f"http://127.0.0.1:{server.metrics_port}/metrics"
-        with urllib.request.urlopen(address, timeout=5) as page:
+        with urllib.request.urlopen(address, timeout=60) as page:
             return str(page.read().decode())
 
     return list(text_string_to_metric_families(await asyncio.to_thread(scrape)))
