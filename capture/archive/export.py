@@ -12,14 +12,14 @@ import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from capture.archive.finding import Finder
+from capture.archive.finding import Finder, archive_of
 from capture.archive.members import MEMBER
-from capture.archive.pictures import FilePicture, Picture
+from capture.archive.pictures import FilePicture, Picture, Stamp, stamp_of
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.ledger.rows import Row
 from capture.ledger.schema import assessments
@@ -213,22 +213,25 @@ def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> Sor
 
 def _lay(picture: Picture, row: Row, target: Path, link: bool, done: SortedOut) -> None:
     try:
-        picture.stamp()
+        stamp = picture.stamp()
         data = None if isinstance(picture, FilePicture) else picture.read(MAX_FILE_BYTES)
     except (UnreadableFileError, ImageError):
         done.gone_count += 1
         return
-    target = _free(target, row)
+    if target.exists() and not _is_same(target, picture, row, stamp, data):
+        # Other bytes that lie under this name already are kept.
+        mark = (row["sha256"] or "unread")[:12]
+        target = target.with_name(f"{target.stem}.{mark}{target.suffix}")
     if target.is_symlink() or target.exists():
         done.present_count += 1
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if data is not None:
-        _write_whole(target, lambda unfinished: unfinished.write_bytes(data))
+    if not isinstance(picture, FilePicture):
+        _write_whole(target, lambda unfinished: unfinished.write_bytes(data or b""))
     elif link:
-        target.symlink_to(row["path"])
+        target.symlink_to(picture.file)
     else:
-        _write_whole(target, lambda unfinished: shutil.copy2(row["path"], unfinished))
+        _write_whole(target, lambda unfinished: shutil.copy2(picture.file, unfinished))
     done.laid_count += 1
 
 
@@ -244,15 +247,27 @@ def _write_whole(target: Path, write: Callable[[Path], object]) -> None:
             unfinished.unlink(missing_ok=True)
 
 
-def _free(target: Path, row: Row) -> Path:
-    """Keep other bytes that lie under this name already: the hash tells them apart."""
-    if not target.exists() or sha256(target.read_bytes()).hexdigest() == row["sha256"]:
-        return target
-    return target.with_name(f"{target.stem}.{(row['sha256'] or 'unread')[:12]}{target.suffix}")
+def _is_same(target: Path, picture: Picture, row: Row, stamp: Stamp, data: bytes | None) -> bool:
+    """Say whether a picture lies there already; what has no hash, by its size and time."""
+    if isinstance(picture, FilePicture) and target.samefile(picture.file):
+        return True
+    if not target.is_file():
+        return False
+    there = stamp_of(str(target))
+    if stamp.size_bytes not in (there.size_bytes, None):
+        return False
+    expected = row["sha256"] if data is None else sha256(data).hexdigest()
+    if expected is None:
+        return there == stamp
+    with target.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest() == expected
 
 
 def _below(path: str, root: str) -> PurePosixPath:
     """Return where a picture lies below `root`; a member lies below its archive's name."""
-    parts = PurePosixPath(path.removeprefix(root).replace(MEMBER, "/")).parts
+    archive = archive_of(path)
+    if archive is not None and len(archive) >= len(root):
+        path = f"{archive}/{path[len(archive) + len(MEMBER) :]}"
+    parts = PurePosixPath(path.removeprefix(root)).parts
     # A hostile archive may name its members to climb out of the folder.
     return PurePosixPath(*(part for part in parts if part not in ("/", "..", ".")))

@@ -14,6 +14,7 @@ from capture.archive.pictures import FilePicture, Picture, Stamp, Unreachable
 from capture.archive.remote import picture_at_url
 from capture.archive.sources import is_picture
 from capture.archive.stores import is_url
+from capture.ledger.names import with_odd_bytes
 
 
 class Finder:
@@ -41,19 +42,18 @@ class Finder:
         Picture
             Where nothing is found any more, one that cannot be read.
         """
-        if is_url(path) or not _is_file(path):
-            for archive in _archives_in(path):
-                if is_url(path) or _is_file(archive):
-                    with self._lock:
-                        return self._member(archive, path)
-        return picture_at_url(path) if is_url(path) else FilePicture(path)
+        archive = archive_of(path)
+        if archive is not None:
+            with self._lock:
+                return self._member(archive, path)
+        return picture_at_url(path) if is_url(path) else FilePicture(_on_disk(path))
 
     def _member(self, archive: str, path: str) -> Picture:
         if archive == self._archive:
             for member in self._members:
                 if member.path == path:
                     return member
-        found = picture_at_url(archive) if is_url(archive) else FilePicture(archive)
+        found = picture_at_url(archive) if is_url(archive) else FilePicture(_on_disk(archive))
         if isinstance(found, Unreachable):
             return found
         self._archive, self._members = archive, members_of(found, is_picture)
@@ -79,6 +79,15 @@ class StandingMember:
         return Finder().at(self.path).read(max_bytes)
 
 
+def archive_of(path: str) -> str | None:
+    """Return the archive that a picture of the ledger is a member of; None of a plain file."""
+    if is_url(path):
+        return next(_archives_in(path), None)
+    if _is_file(path):  # whose own name holds the mark
+        return None
+    return next(filter(_is_file, _archives_in(path)), None)
+
+
 def address_of(path: str) -> str | None:
     """Return what a browser can open to get at a picture of the ledger.
 
@@ -99,7 +108,11 @@ def address_of(path: str) -> str | None:
 
 
 def _is_file(path: str) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 - Path raises where a name is too long
+    return os.path.isfile(_on_disk(path))  # noqa: PTH113 - Path raises where a name is too long
+
+
+def _on_disk(path: str) -> str:
+    return path if os.path.lexists(path) else with_odd_bytes(path)
 
 
 def _archives_in(path: str) -> Iterator[str]:

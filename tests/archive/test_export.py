@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import tracemalloc
 import zipfile
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from capture.cli.app import app
 from capture.errors import ConfigurationError
 from capture.gates.profile import load_profile
 from capture.ledger.ledger import open_ledger
+from capture.ledger.names import printable
 from capture.ledger.rows import Row, row_of_unjudged
 from capture.ledger.schema import assessments
 from tests.review.ledgers import filled
@@ -137,6 +140,62 @@ def test_pictures_are_laid_out_by_verdict(photos: Path, link: bool) -> None:
     assert tree(photos) == before
     again = sort_out(laid_out(photos), out, f"{photos}/", link=link)
     assert again == SortedOut(present_count=4, gone_count=1)
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+def test_what_was_never_hashed_is_laid_out_once(photos: Path, link: bool) -> None:
+    """A damaged archive is a row without a hash: the same length and time are the same file."""
+    (photos / "cut.tar").write_bytes(b"damaged")
+    rows = [row(photos / "cut.tar", b"", None) | {"sha256": None}]
+    out = photos.parent / "out"
+    first = sort_out(rows, out, f"{photos}/", link=link)
+    again = sort_out(rows, out, f"{photos}/", link=link)
+    assert (first, again) == (SortedOut(laid_count=1), SortedOut(present_count=1))
+    (photos / "cut.tar").write_bytes(b"damaged otherwise")
+    if not link:
+        assert sort_out(rows, out, f"{photos}/", link=link) == SortedOut(laid_count=1)
+        assert tree(out) == {
+            "NOT_JUDGED/cut.tar": b"damaged",
+            "NOT_JUDGED/cut.unread.tar": b"damaged otherwise",
+        }
+
+
+def test_what_lies_there_is_compared_piece_by_piece(photos: Path) -> None:
+    """However large it is: memory does not hold it."""
+    large = photos / "large.jpg"
+    with large.open("wb") as opened:
+        opened.truncate(64 << 20)
+    with large.open("rb") as opened:
+        rows = [row(large, b"", "ACCEPT") | {"sha256": file_digest(opened, "sha256").hexdigest()}]
+    out = photos.parent / "out"
+    assert sort_out(rows, out, f"{photos}/", link=False).laid_count == 1
+    tracemalloc.start()
+    assert sort_out(rows, out, f"{photos}/", link=False).present_count == 1
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 8 << 20
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+def test_names_are_kept_as_they_are(photos: Path, link: bool) -> None:
+    """A file's own mark makes no folder of it; a name that is no text finds its file."""
+    (photos / "odd!name.zip!1.jpg").write_bytes(b"five")
+    undecodable = os.fsdecode(bytes(photos) + b"/\xe9t\xe9.jpg")
+    Path(undecodable).write_bytes(b"six")
+    with zipfile.ZipFile(photos / "wow!.zip", "w") as archive:
+        archive.writestr("oh!no.jpg", b"seven")
+    rows = [
+        row(photos / "odd!name.zip!1.jpg", b"five", "ACCEPT"),
+        row(printable(undecodable), b"six", "ACCEPT"),
+        row(f"{photos}/wow!.zip!oh!no.jpg", b"seven", "ACCEPT"),
+    ]
+    out = photos.parent / "out"
+    assert sort_out(rows, out, f"{photos}/", link=link) == SortedOut(laid_count=3)
+    assert tree(out / "ACCEPT") == {
+        "odd!name.zip!1.jpg": b"five",
+        r"\xe9t\xe9.jpg": b"six",
+        "wow!.zip/oh!no.jpg": b"seven",
+    }
 
 
 def test_nothing_that_lies_there_is_overwritten(photos: Path) -> None:
