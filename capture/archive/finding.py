@@ -12,8 +12,8 @@ from capture.archive.containers import is_archive, members_of
 from capture.archive.members import MEMBER
 from capture.archive.pictures import FilePicture, Picture, Stamp, Unreachable
 from capture.archive.remote import picture_at_url
-from capture.archive.sources import is_picture
 from capture.archive.stores import is_url
+from capture.archive.walk import is_picture
 from capture.ledger.names import with_odd_bytes
 
 

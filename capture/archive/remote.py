@@ -25,6 +25,9 @@ from capture.ledger.names import printable
 Wanted = Callable[[str], bool]
 """Says by its name whether a file is a picture, or to be named in a row."""
 
+LeaveOut = Callable[[str, bool], None]
+"""Told the name of what is not wanted, or is hidden, and whether it is a folder."""
+
 
 class RemotePicture:
     """A picture in a store; what is said of it is asked for once.
@@ -110,9 +113,7 @@ def picture_at_url(url: str) -> RemotePicture | Unreachable:
         return Unreachable(printable(url), str(error))
 
 
-def pictures_at(
-    url: str, wanted: Wanted, skip: Callable[[], None]
-) -> Iterator[Picture | ReadThrough]:
+def pictures_at(url: str, wanted: Wanted, leave_out: LeaveOut) -> Iterator[Picture | ReadThrough]:
     """Yield the picture at a URL, or those below it, sorted by name folder by folder.
 
     A folder that could be listed is yielded, too.
@@ -124,8 +125,8 @@ def pictures_at(
         and is what its page links to.
     wanted : callable
         Asked about the files in folders; one that is named is taken as it is.
-    skip : callable
-        Called for every file that is not wanted.
+    leave_out : callable
+        Told of every file that is not wanted, and of what is hidden.
     """
     try:
         store, name = Store.of(url)
@@ -147,10 +148,10 @@ def pictures_at(
             if wanted(name):
                 yield _picture(store, name, info)
             else:
-                skip()
+                leave_out(name, False)
             continue
         try:
-            entries = _entries_of(store, name)
+            entries = _entries_of(store, name, leave_out)
         except Exception as error:
             why = f"folder: {words_for(error)}"
             yield Unreachable(store.url_of(name), why)
@@ -175,7 +176,9 @@ def _found_at(store: Store, name: str) -> list[tuple[str, Mapping[str, Any]]]:
     return [(name, store.ask(lambda system: system.info(name)))]
 
 
-def _entries_of(store: Store, folder: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _entries_of(
+    store: Store, folder: str, leave_out: LeaveOut
+) -> list[tuple[str, Mapping[str, Any]]]:
     """List one folder; what a web page links to elsewhere does not lie in it."""
     base = folder.rstrip("/") + "/"
     entries = {
@@ -183,11 +186,14 @@ def _entries_of(store: Store, folder: str) -> list[tuple[str, Mapping[str, Any]]
         for entry in store.ask(lambda system: system.ls(folder, detail=True))
         if entry["name"].startswith(base) and entry["name"] != base
     }
-    return [
-        (name, info)
-        for name, info in sorted(entries.items())
-        if not name.rstrip("/").rpartition("/")[2].startswith((".", "?"))
-    ]
+    shown = []
+    for name, info in sorted(entries.items()):
+        base = name.rstrip("/").rpartition("/")[2]
+        if base.startswith("."):
+            leave_out(name, info.get("type") == "directory")
+        elif not base.startswith("?"):  # a page's link to itself, sorted otherwise
+            shown.append((name, info))
+    return shown
 
 
 def _mtime_ns(info: Mapping[str, Any]) -> int | None:

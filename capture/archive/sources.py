@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,20 +21,12 @@ from capture.archive.pictures import (
     ReadThrough,
     Stamp,
     Unreachable,
-    unreadable,
 )
-from capture.archive.remote import RemotePicture, check_url, pictures_at
+from capture.archive.remote import RemotePicture, check_url
 from capture.archive.stores import LOCAL_SCHEME, is_url
+from capture.archive.walk import LeftOut, Walk, first_match, is_picture
 from capture.errors import ConfigurationError, UnreadableFileError
 from capture.ledger.names import printable
-
-PICTURE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".gif", ".avif", ".heic", ".heif", ".hif"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef"),
-    *(".srw", ".x3f", ".mrw", ".3fr", ".erf", ".kdc", ".dcr"),
-)
-"""Names taken for pictures in folders and archives; a file that is named is one as it is."""
 
 STDIN = "-"
 
@@ -66,11 +57,11 @@ class Sources:
     def __init__(self, names: Sequence[str], listed: Path | None = None) -> None:
         self.names = [_absolute(name) for name in names]
         self._listed = listed
-        self._walk = _Walk()
+        self._walk = Walk()
         for name in self.names:
             if is_url(name):
                 check_url(name)
-            elif not os.path.lexists(name) and not _first_match(name):
+            elif not os.path.lexists(name) and not first_match(name):
                 raise ConfigurationError(f"nothing there: {printable(name)}")
 
     def __iter__(self) -> Iterator[Picture]:
@@ -85,8 +76,8 @@ class Sources:
             Asked for the pictures of an archive that can be read in passing only, or lies
             behind a URL; None where it has to be read.
         """
-        self._walk = _Walk()
-        for found in self._walk.files(self.names, self._listed):
+        self._walk = Walk()
+        for found in self._found_by(self._walk):
             archive = _archive_of(found)
             if archive is None:
                 yield found
@@ -99,9 +90,9 @@ class Sources:
                 yield from _read_through(archive, _stamp_of(archive))
 
     @property
-    def skipped_count(self) -> int:
-        """Files that the last listing left out because they are no pictures by name."""
-        return self._walk.skipped_count
+    def left_out(self) -> LeftOut:
+        """What the last listing left out."""
+        return self._walk.left_out
 
     def count(self, given_up: Event) -> int | None:
         """Count the pictures, or return None where that would mean reading whole archives.
@@ -112,7 +103,7 @@ class Sources:
             Once set, counting ends with None.
         """
         count = 0
-        for found in _Walk().files(self.names, self._listed):
+        for found in self._found_by(Walk()):
             if isinstance(found, ReadThrough):
                 continue
             members: Iterable[object] = (found,)
@@ -126,90 +117,13 @@ class Sources:
                     return None
         return count
 
-
-class _Walk:
-    """One listing of files; a folder is entered once, however many links lead to it."""
-
-    def __init__(self) -> None:
-        self.skipped_count = 0
-        self._entered: set[tuple[int, int]] = set()
-        self._names: dict[tuple[int, int], str] = {}
-
-    def files(self, names: Sequence[str], listed: Path | None) -> Iterator[Picture | ReadThrough]:
-        for name in names:
-            yield from self._expanded(name)
-        if listed is not None:
-            with listed.open("rb") as lines:
+    def _found_by(self, walk: Walk) -> Iterator[Picture | ReadThrough]:
+        for name in self.names:
+            yield from walk.under(name)
+        if self._listed is not None:
+            with self._listed.open("rb") as lines:
                 for name in _names_in(lines):
-                    yield from self._expanded(name)
-
-    def _expanded(self, name: str) -> Iterator[Picture | ReadThrough]:
-        if is_url(name):
-            yield from pictures_at(
-                name, lambda found: is_picture(found) or is_archive(found), self._skip
-            )
-            return
-        if os.path.lexists(name) or not _first_match(name):
-            yield from self.below(name)
-            return
-        for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
-            # A pattern that matches a folder also matches, or leaves out, what lies in it.
-            if not _is_folder_at(match) and not ("**" in name and self._is_round_about(match)):
-                yield FilePicture(match)
-
-    def below(self, name: str) -> Iterator[FilePicture | Unreachable | ReadThrough]:
-        pending = [(name, _is_folder_at(name))]
-        while pending:
-            path, is_folder = pending.pop()
-            if not is_folder:
-                yield FilePicture(path)
-                continue
-            try:
-                pending.extend(reversed(self._entries_of(path)))
-            except OSError as error:
-                yield Unreachable(printable(path), f"folder: {unreadable(error)}")
-            else:
-                yield ReadThrough(printable(path))
-
-    def _is_round_about(self, match: str) -> bool:
-        """Say whether links led to a folder that was come to by another name already."""
-        folder = os.path.dirname(match)  # noqa: PTH120 - may hold undecodable bytes
-        try:
-            found = os.stat(folder)  # noqa: PTH116
-        except OSError:  # reading it will say so
-            return False
-        return self._names.setdefault((found.st_dev, found.st_ino), folder) != folder
-
-    def _skip(self) -> None:
-        self.skipped_count += 1
-
-    def _entries_of(self, folder: str) -> list[tuple[str, bool]]:
-        found = os.stat(folder)  # noqa: PTH116 - may hold undecodable bytes
-        if (found.st_dev, found.st_ino) in self._entered:
-            return []
-        self._entered.add((found.st_dev, found.st_ino))
-        with os.scandir(folder) as listing:
-            entries = sorted((entry.name, _is_folder(entry)) for entry in listing)
-        wanted = [
-            (name, is_folder)
-            for name, is_folder in entries
-            # Dot files: thumbnails, resource forks, half-made downloads.
-            if not name.startswith(".") and (is_folder or is_picture(name) or is_archive(name))
-        ]
-        files = sum(1 for _, is_folder in entries if not is_folder)
-        self.skipped_count += files - sum(1 for _, is_folder in wanted if not is_folder)
-        return [(os.path.join(folder, name), is_folder) for name, is_folder in wanted]  # noqa: PTH118
-
-
-def _is_folder_at(name: str) -> bool:
-    return os.path.isdir(name)  # noqa: PTH112 - Path raises where nobody may look
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself; reading it will say so
-        return False
+                    yield from walk.under(name)
 
 
 def _archive_of(found: Picture | ReadThrough) -> ArchiveFile | None:
@@ -236,18 +150,12 @@ def _stamp_of(archive: ArchiveFile) -> Stamp | None:
         return None
 
 
-def is_picture(name: str) -> bool:
-    """Say by its name whether a file in a folder or an archive is taken for a picture."""
-    base = name.rsplit("/", 1)[-1]
-    return base.lower().endswith(PICTURE_SUFFIXES) and not base.startswith(".")
-
-
 def files_at(names: Iterable[str]) -> Iterator[FilePicture | Unreachable]:
     """Yield files under the names given, and the pictures below folders sorted by name.
 
     Archives are not looked into. What is not there is yielded too: reading it says so.
     """
-    walk = _Walk()
+    walk = Walk()
     for name in names:
         for found in walk.below(name):
             if isinstance(found, FilePicture):
@@ -265,12 +173,6 @@ def spooled(stream: BinaryIO) -> Iterator[Path]:
         copyfileobj(stream, spool)
         spool.flush()
         yield Path(spool.name)
-
-
-def _first_match(name: str) -> str | None:
-    if not glob.has_magic(name):
-        return None
-    return next(glob.iglob(name, recursive=True), None)  # noqa: PTH207 - absolute
 
 
 def _names_in(lines: BinaryIO) -> Iterator[str]:

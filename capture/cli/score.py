@@ -24,6 +24,7 @@ from capture.archive.lookups import recalling
 from capture.archive.run import ArchiveRun
 from capture.archive.sources import STDIN, Sources, spooled
 from capture.archive.tally import Effort, Tally
+from capture.archive.walk import LeftOut
 from capture.cli.exits import ExitCode
 from capture.cli.score_progress import ScoreProgress
 from capture.cli.status import LEDGER_HELP
@@ -54,7 +55,7 @@ class Summary:
     tally: Tally
     run_id: int
     is_complete: bool
-    skipped_count: int
+    left_out: LeftOut
     duration_s: float
 
 
@@ -101,8 +102,10 @@ def score(
     Only new or changed pictures are decoded, and again those that could not be read or ran
     out of time; a new profile, or an engine that measures as the one before, judges stored
     measures again.
-    Pictures are only read: nothing is moved or deleted. URLs are opened with the credentials
-    that their store's own tools take, from the environment or their files.
+    In folders, files that are no pictures by name are left out, and whatever begins with a
+    dot; a file that is named is taken as it is. Pictures are only read: nothing is moved or
+    deleted. URLs are opened with the credentials that their store's own tools take, from the
+    environment or their files.
 
     Exit codes: 0 done, 1 some pictures could not be judged (their rows say why),
     2 wrong use, 130 stopped by Ctrl-C or SIGTERM.
@@ -188,7 +191,7 @@ async def _score(
     if not run.is_stopping:
         ledger.finish_run(run_id)
     duration_s = time.monotonic() - started
-    return Summary(tally, run_id, not run.is_stopping, pictures.skipped_count, duration_s)
+    return Summary(tally, run_id, not run.is_stopping, pictures.left_out, duration_s)
 
 
 async def _count(pictures: Sources, given_up: Event, progress: ScoreProgress) -> None:
@@ -214,12 +217,21 @@ def _print(summary: Summary, ledger: str) -> None:
         console.print(f"  {count:>8}  [{VERDICT_STYLES[verdict]}]{verdict}[/]")
     for code, count in sorted(tally.failures.items()):
         console.print(f"  {count:>8}  [magenta]{code}[/], not judged")
-    if summary.skipped_count:
-        console.print(f"{summary.skipped_count} other files were left out: no pictures by name")
+    if words := _words_for(summary.left_out):
+        console.print(f"Left out: {words}")
     if summary.is_complete:
         console.print(f"Look at it with: smart-capture report {ledger}", highlight=False)
     else:
         console.print(STOPPED)
+
+
+def _words_for(left_out: LeftOut) -> str:
+    parts = [
+        (left_out.other_file_count, "no pictures by name"),
+        (left_out.hidden_file_count, "hidden files"),
+        (left_out.hidden_folder_count, "hidden folders"),
+    ]
+    return ", ".join(f"{count} {words}" for count, words in parts if count)
 
 
 def _json_of(summary: Summary, ledger: str) -> dict[str, Any]:
@@ -232,7 +244,9 @@ def _json_of(summary: Summary, ledger: str) -> dict[str, Any]:
         **{f"{effort.value}_count": tally.efforts[effort] for effort in Effort},
         "verdicts": dict(sorted(tally.verdicts.items())),
         "failures": dict(sorted(tally.failures.items())),
-        "skipped_file_count": summary.skipped_count,
+        "skipped_file_count": summary.left_out.file_count,
+        "hidden_file_count": summary.left_out.hidden_file_count,
+        "hidden_folder_count": summary.left_out.hidden_folder_count,
         "duration_s": round(summary.duration_s, 3),
     }
 

@@ -15,6 +15,7 @@ from capture.archive.engines import LocalEngine
 from capture.archive.finding import Finder
 from capture.archive.sources import Sources
 from capture.archive.tally import Effort
+from capture.archive.walk import LeftOut
 from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
 from capture.ledger.ledger import Ledger
 from tests.archive.pictures import jpeg
@@ -66,7 +67,7 @@ def test_a_store_is_listed_as_a_disk_is(store: str) -> None:
     listed = [picture.path for picture in sources]
     assert below("memory:///photos", listed) == LISTED
     assert listed == [picture.path for picture in sources]
-    assert sources.skipped_count == 1
+    assert sources.left_out == LeftOut(other_file_count=1, hidden_file_count=1)
     assert sources.count(threading.Event()) == len(LISTED)
 
 

@@ -17,6 +17,7 @@ import pytest
 from capture.archive.finding import Finder
 from capture.archive.pictures import Picture
 from capture.archive.sources import Sources, spooled
+from capture.archive.walk import LeftOut
 from capture.errors import ConfigurationError, ImageTooLargeError, UnreadableFileError
 
 MEBIBYTE = 1 << 20
@@ -64,7 +65,7 @@ def test_what_is_no_picture_by_name_is_left_out_and_counted(tmp_path: Path) -> N
     make(tmp_path, "a.jpg", "notes.txt", ".thumbnails/a.jpg", "._a.jpg", "no_suffix")
     sources = Sources([str(tmp_path)])
     assert paths_below(tmp_path, sources) == ["a.jpg"]
-    assert sources.skipped_count == 3
+    assert sources.left_out == LeftOut(2, hidden_file_count=1, hidden_folder_count=1)
     named = Sources([str(tmp_path / "no_suffix")])
     assert paths_below(tmp_path, named) == ["no_suffix"]
 

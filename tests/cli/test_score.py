@@ -239,6 +239,19 @@ def test_a_list_on_stdin_is_scored(photos: Path, tmp_path: Path) -> None:
     assert summary["failures"] == {"UNREADABLE": 1}
 
 
+def test_what_is_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
+    """Hidden is one reason, the name of no picture another."""
+    for name in ("a.jpg", ".b.jpg", "notes.txt", ".thumbnails/c.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(jpeg(1, 96, 80))
+    words = ["score", tmp_path / "in", "--ledger", tmp_path / "run.db"]
+    told = call(*words).stdout
+    assert "Left out: 1 no pictures by name, 1 hidden files, 1 hidden folders" in told
+    summary = json.loads(call(*words, "--json").stdout)
+    counts = ("skipped_file_count", "hidden_file_count", "hidden_folder_count")
+    assert [summary[count] for count in counts] == [2, 1, 1]
+
+
 @pytest.mark.parametrize("command_name", ["score", "status", "report", "export"])
 def test_wrong_use_is_one_line(
     command_name: str,
