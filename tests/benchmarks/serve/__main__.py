@@ -19,7 +19,7 @@ from rich.console import Console
 
 from tests.benchmarks.serve import own
 from tests.benchmarks.serve.bench import CORE_COUNT, JOB_TIMEOUT_S, Bench
-from tests.benchmarks.serve.contest import FACTORS, Contest, Standing
+from tests.benchmarks.serve.contest import FACTORS, PEERS_ROUND_STEP, Contest, Standing
 from tests.benchmarks.serve.echo import ceilings
 from tests.benchmarks.serve.growth import growth
 from tests.benchmarks.serve.peers.environment import (
@@ -127,7 +127,7 @@ def _starter(stack: ExitStack) -> Callable[[], Service]:
 def _standing_of(
     peer: Peer, stack: ExitStack, pictures: Path, environments: Path | None
 ) -> Standing:
-    standing = Standing(peer.title, peer.setup, peer.protocol, _never)
+    standing = Standing(peer.title, peer.setup, peer.protocol, _never, PEERS_ROUND_STEP)
     try:
         binaries = environment_of(peer, environments)
     except PeerError as error:

@@ -50,7 +50,8 @@ class Bench:
     pictures : Path
         Where the pictures lie.
     duration_s : float
-        Length of each measurement; the bare loop between two takes half as long.
+        Length of each measurement; the bare loop between two takes half as long, unless more
+        hangs on it.
     """
 
     def __init__(self, pictures: Path, duration_s: float) -> None:
@@ -59,10 +60,11 @@ class Bench:
         self.rows: list[Row] = []
         self._last_bare: Bare | None = None
 
-    def bare(self, kind: str = "accepted", process_count: int = CORE_COUNT) -> Bare:
-        """Run the bare loop."""
+    def bare(self, *, process_count: int = CORE_COUNT, duration_s: float | None = None) -> Bare:
+        """Run the bare loop over accepted pictures."""
+        duration_s = duration_s or self.duration_s / 2
         return run_bare(
-            self.pictures, kind, process_count=process_count, duration_s=self.duration_s / 2
+            self.pictures, "accepted", process_count=process_count, duration_s=duration_s
         )
 
     def load(self, under_test: Service, mode: str, **options: object) -> Seen:
@@ -70,11 +72,13 @@ class Bench:
         options = {"duration_s": self.duration_s} | options
         return run_load(under_test.port, self.pictures, mode, **options)
 
-    def between(self, measure: Callable[[float], Seen]) -> tuple[Seen, Bare]:
+    def between(
+        self, measure: Callable[[float], Seen], *, bare_s: float | None = None
+    ) -> tuple[Seen, Bare]:
         """Measure between two runs of the bare loop; return it, and their mean."""
-        before = self._last_bare or self.bare()
+        before = self._last_bare or self.bare(duration_s=bare_s)
         seen = measure(before.rate)
-        after = self._last_bare = self.bare()
+        after = self._last_bare = self.bare(duration_s=bare_s)
         pairs = zip(astuple(before), astuple(after), strict=True)
         return seen, Bare(*(statistics.mean(pair) for pair in pairs))
 

@@ -20,7 +20,12 @@ from tests.benchmarks.serve.processes import Service
 FACTORS = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Offered load, in capacities of the bare loop."""
 
-_ROUND_COUNT = 3
+ROUND_COUNT = 7
+"""Of throughput: a machine that is not one's own makes a round swing by a tenth."""
+
+PEERS_ROUND_STEP = 3
+"""Peers take part in every third, so that theirs lie in the same stretch of time."""
+
 SETTLE_TIMEOUT_S = 3.0
 """How long a server may go on for callers who have left, before it is started anew."""
 
@@ -35,6 +40,8 @@ class Standing:
         See `tests.benchmarks.serve.peers.environment.Peer`.
     start : callable
         Starts the server anew; raises `PeerError`.
+    round_step : int
+        It takes part in every such round of throughput.
     service : Service or None
         None when it does not run.
     remark : str
@@ -55,6 +62,7 @@ class Standing:
     setup: str
     protocol: str
     start: Callable[[], Service]
+    round_step: int = 1
     service: Service | None = None
     remark: str = ""
     capacity: list[tuple[Seen, Bare]] = field(default_factory=list)
@@ -65,9 +73,14 @@ class Standing:
     unsettled: list[float] = field(default_factory=list)
 
     @property
+    def capacity_ratios(self) -> list[float]:
+        """Capacity over that of the bare loop, by round."""
+        return [seen["rate"] / bare.rate for seen, bare in self.capacity]
+
+    @property
     def capacity_ratio(self) -> float:
-        """Capacity over that of the bare loop, the median of the rounds."""
-        return statistics.median(seen["rate"] / bare.rate for seen, bare in self.capacity)
+        """The median of the rounds."""
+        return statistics.median(self.capacity_ratios)
 
     def run(self) -> bool:
         """See to it that it runs; False when it cannot."""
@@ -94,10 +107,12 @@ class Contest:
         self._bench = bench
         self._standings = standings
 
-    def each(self, name: str, measure: Callable[[Standing, Service], None]) -> None:
-        """Take one measurement of every server that runs."""
+    def each(
+        self, name: str, measure: Callable[[Standing, Service], None], round_number: int = 0
+    ) -> None:
+        """Take one measurement of every server that runs, and takes part in this round."""
         for standing in self._standings:
-            if standing.run():
+            if round_number % standing.round_step == 0 and standing.run():
                 assert standing.service is not None
                 print(f"{name}: {standing.title}", file=sys.stderr)
                 try:
@@ -117,11 +132,11 @@ class Contest:
                 cpu_ms = 1e3 * (service.cpu_s() - cpu_s) / max(1, seen["count"])
                 return seen | {"cpu_ms": cpu_ms}
 
-            standing.capacity.append(self._bench.between(load))
+            standing.capacity.append(self._bench.between(load, bare_s=self._bench.duration_s))
             standing.pss_mb = standing.pss_mb or service.pss_mb()
 
-        for number in range(_ROUND_COUNT):
-            self.each(f"capacity, round {number + 1}", measure)
+        for number in range(ROUND_COUNT):
+            self.each(f"capacity, round {number + 1}", measure, number)
 
     def goodput(self, factor: float) -> None:
         """Open load; callers leave at their deadline, and what comes later does not count."""

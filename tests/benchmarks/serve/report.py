@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from rich.table import Table
 
 from tests.benchmarks.serve.bench import CORE_COUNT, DEADLINE_S, Bench, Row
-from tests.benchmarks.serve.contest import FACTORS, SETTLE_TIMEOUT_S, Standing
+from tests.benchmarks.serve.contest import FACTORS, ROUND_COUNT, SETTLE_TIMEOUT_S, Standing
 from tests.benchmarks.serve.load import RUN_IN_S, Seen
 
 _QUIET_LOAD = 0.5
@@ -57,10 +57,10 @@ def add_standing(bench: Bench, standing: Standing) -> None:
         bares = [bare for _, bare in standing.capacity]
         bench.row(
             "throughput of unary 720p JPEGs, all accepted, against the bare loop",
-            f"{standing.capacity_ratio:.2f}: {_rates(standing)}",
+            f"{_capacity(standing)}: {_rates(standing)}",
             standing.capacity_ratio,
             (0.90, 0.95),
-            beside=f"{statistics.median(bare.rate for bare in bares):.1f}/s, "
+            beside=f"{_median_and_range([bare.rate for bare in bares], '.1f')}/s, "
             f"{statistics.median(bare.cpu_ms for bare in bares):.1f} ms of CPU each",
             share=max(seen["core_share"] for seen, _ in standing.capacity),
         )
@@ -162,7 +162,9 @@ int8 model (fp32 where it is unsure), one picture at a time in each of two proce
 bare loop's niceness, allocator and thread limits. Peers answer with the verdict and the first
 label, Smart Capture with the whole assessment.
 
-*Capacity* is four clients without deadlines; *0.5x* to *10x* is offered load in capacities of
+*Capacity* is four clients without deadlines, the median of the rounds and their range: Smart
+Capture in all {ROUND_COUNT}, peers in every third, each between two runs of the bare loop that
+are as long; *0.5x* to *10x* is offered load in capacities of
 the bare loop, calls coming at random, after {RUN_IN_S:g} s that does not count. Only answers
 within {1e3 * DEADLINE_S:.0f} ms of when the call was due count. Both are shares of the bare
 loop's pictures/s. A caller leaves at its deadline: gRPC says so to the server, HTTP closes the
@@ -184,7 +186,7 @@ def _line(standing: Standing) -> tuple[str, ...]:
     title = f"{standing.title}: {standing.setup}"
     return (
         f"{title}; {standing.remark}" if standing.remark else title,
-        f"{standing.capacity_ratio:.2f}" if standing.capacity else "",
+        _capacity(standing) if standing.capacity else "",
         *(_goodput(standing, factor) for factor in FACTORS),
         f"{health['p99_ms']:.1f}" if health else "",
         str(_lost_count(killed)) if killed else "",
@@ -201,11 +203,19 @@ def _goodput(standing: Standing, factor: float) -> str:
     return f"{seen['rate'] / bare.rate:.2f}{'*' if factor in standing.unsettled else ''}"
 
 
+def _capacity(standing: Standing) -> str:
+    return _median_and_range(standing.capacity_ratios, ".2f")
+
+
+def _median_and_range(values: Sequence[float], form: str) -> str:
+    middle, least, most = statistics.median(values), min(values), max(values)
+    return f"{middle:{form}} ({least:{form}} to {most:{form}})"
+
+
 def _rates(standing: Standing) -> str:
     rate = statistics.median(seen["rate"] for seen, _ in standing.capacity)
     cpu_ms = statistics.median(seen["cpu_ms"] for seen, _ in standing.capacity)
-    ratios = sorted(seen["rate"] / bare.rate for seen, bare in standing.capacity)
-    rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in standing.capacity_ratios)
     return f"{rate:.1f}/s, {cpu_ms:.1f} ms of CPU each; rounds {rounds}"
 
 
