@@ -18,6 +18,8 @@ from uuid import uuid4
 import dask
 from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 from distributed.client import FutureCancelledError
+from distributed.comm.addressing import get_address_host_port, parse_address
+from distributed.security import Security
 
 from capture import __version__
 from capture.archive.engines import LocalEngine
@@ -89,6 +91,8 @@ class DaskEngine:
         ConfigurationError
             If there is no scheduler or no worker, or a worker cannot hold lanes.
         """
+        if self._scheduler is not None:
+            _check(self._scheduler)
         async with AsyncExitStack() as stack:
             stack.enter_context(dask.config.set(_CONFIG))
             address: Any = self._scheduler
@@ -226,3 +230,19 @@ async def _judge_shard(jobs: bytes, lanes: str) -> bytes:
 
 def _size_bytes(job: ArchiveJob) -> int:
     return len(job.image.data) if isinstance(job, StillJob) else 0
+
+
+def _check(scheduler: str) -> None:
+    """Refuse what Dask would end with a trace of its own; raises ConfigurationError."""
+    address = scheduler if "://" in scheduler else f"tcp://{scheduler}"
+    try:
+        scheme, _ = parse_address(address)
+        get_address_host_port(address, strict=True)
+        secrets = Security().get_connection_args("client")
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"--scheduler {scheduler}: {error}") from error
+    if scheme == "tls" and secrets["ssl_context"] is None:
+        raise ConfigurationError(
+            f"--scheduler {scheduler}: Dask's settings name no certificate "
+            "(distributed.comm.tls.ca-file, .client.cert, .client.key)"
+        )

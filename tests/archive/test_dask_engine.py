@@ -100,6 +100,23 @@ async def test_rows_equal_those_of_one_machine_with_a_worker_lost(
     }
 
 
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("nonsense://here:1", "nonsense"),
+        ("tcp://here", "port"),
+        ("", "scheme"),
+        ("tls://127.0.0.1:1", "certificate"),
+    ],
+)
+async def test_an_address_that_cannot_be_one_is_wrong_use(address: str, complaint: str) -> None:
+    """Before anything is connected; TLS needs certificates from Dask's settings."""
+    factory = partial(LanePool, build_hostile_worker, worker_count=1)
+    with pytest.raises(ConfigurationError, match=complaint):
+        async with DaskEngine(factory, address, 1):
+            pass
+
+
 async def test_no_scheduler_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong address is a configuration error, not a traceback."""
     monkeypatch.setattr("capture.archive.dask_engine.CONNECT_TIMEOUT_S", 1)
