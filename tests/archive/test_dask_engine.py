@@ -105,7 +105,7 @@ async def test_rows_equal_those_of_one_machine_with_a_worker_lost(
     [
         ("nonsense://here:1", "nonsense"),
         ("tcp://here", "port"),
-        ("", "scheme"),
+        ("", "port"),
         ("tls://127.0.0.1:1", "certificate"),
     ],
 )
