@@ -43,14 +43,14 @@ def main() -> None:
         os._exit(1)
     if limits.nice:
         _be_nice_as_a_session(limits.nice)
-    deaths = _deaths()
+    deaths, waker = _deaths()
     gc.collect()
     gc.freeze()  # a collection in a worker must not copy the shared pages
 
     def become_worker(connection: int, slot: int, lifeline_of_worker: int) -> NoReturn:
-        os.close(signal.set_wakeup_fd(-1))
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for not_its_own in (deaths, control):
+        for not_its_own in (deaths, waker, control):
             not_its_own.close()
         os.close(lifeline)
         serve_lane(handler, socket.socket(fileno=connection), slot, lifeline_of_worker, limits)
@@ -83,14 +83,14 @@ def _serve_once(
     return True
 
 
-def _deaths() -> socket.socket:
-    """Return a socket that can be read when a child has ended."""
+def _deaths() -> tuple[socket.socket, socket.socket]:
+    """Return a socket that can be read when a child has ended, and its other end."""
     deaths, waker = socket.socketpair()
     waker.setblocking(False)
     # Without a handler in Python nothing is written; a full socket has told enough.
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waker.detach(), warn_on_full_buffer=False)
-    return deaths
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    return deaths, waker
 
 
 def _reaped() -> list[tuple[int, int]]:

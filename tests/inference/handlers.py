@@ -29,6 +29,12 @@ def build_marked(mark: str) -> Callable[[Any], Any]:
     return lambda job: commands[job[0]](job[1])
 
 
+def build_as_asyncio_forks() -> Callable[[Any], Any]:
+    """Forget in each fork who wants to be woken, as asyncio does from Python 3.12 on."""
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+    return build_handler()
+
+
 def build_nothing(message: str) -> Callable[[Any], Any]:
     raise LookupError(message)
 

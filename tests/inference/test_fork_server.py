@@ -10,7 +10,7 @@ import pytest
 
 from inference.errors import PoisonJobError
 from inference.lanes import LanePool
-from tests.inference.handlers import build_handler
+from tests.inference.handlers import build_as_asyncio_forks, build_handler
 from tests.inference.processes import children_of, parent_of
 from tests.inference.test_lanes import until
 
@@ -56,3 +56,9 @@ async def test_no_worker_stays_as_a_zombie() -> None:
             await until(lambda count=4 * number: pool.statistics.death_count == count)
             await until(lambda: pool.idle_count == 4)
         await until(lambda: set(children_of(fork_server)) == set(pool.worker_pids))
+
+
+async def test_what_a_library_does_at_a_fork_keeps_no_worker_from_coming_up() -> None:
+    """Without it no worker would, under a newer Python."""
+    async with LanePool(build_as_asyncio_forks, worker_count=1, job_timeout_s=20) as pool:
+        assert await pool.run(("echo", 1)) == 1
