@@ -93,15 +93,14 @@ def _die_once(marker: str) -> int:
     raise AssertionError
 
 
-def _die_once_after(argument: tuple[str, float]) -> int:
-    """As above, and take a while over it."""
-    marker, seconds = argument
+def _stay_once(marker: str) -> int:
+    """Say which process it is, and stay until that is killed; the second time, return."""
     try:
-        Path(marker).touch(exist_ok=False)
+        with Path(marker).open("x", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
     except FileExistsError:
         return os.getpid()
-    time.sleep(seconds)
-    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(999)
     raise AssertionError
 
 
@@ -154,7 +153,7 @@ _COMMANDS: dict[str, Callable[[Any], Any]] = {
     "die of": lambda number: os.kill(os.getpid(), number),
     "exit": os._exit,
     "die once": _die_once,
-    "die once after": _die_once_after,
+    "stay once": _stay_once,
     "pid after": _pid_after,
     "touch": _touch,
     "allocate": _allocate,

@@ -108,9 +108,10 @@ async def test_a_job_that_is_lost_with_an_old_worker_is_done_by_a_new_one(
 ) -> None:
     """Sent once more, as ever; nobody takes the place of the old one."""
     marker = tmp_path / "begun"
-    job = asyncio.create_task(pool.run(("die once after", (str(marker), 1.0))))
-    await until(marker.exists)
+    job = asyncio.create_task(pool.run(("stay once", str(marker))))
+    await until(lambda: marker.exists() and marker.read_text().endswith("\n"))
     await pool.renew(partial(build_marked, "new"))
+    os.kill(int(marker.read_text()), signal.SIGKILL)
     assert await job in pool.worker_pids
     assert len(pool.worker_pids) == 2
 
