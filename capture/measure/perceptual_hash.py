@@ -44,8 +44,7 @@ def measure_perceptual_hash(luma: LumaPlane) -> str | None:
 
     Notes
     -----
-    Two pictures look alike when few bits differ (`hamming_distance`). Unrelated pictures
-    differ in about 32; as half of the bits are set in each, distances are even numbers.
+    Two pictures look alike when few bits differ. Unrelated pictures differ in about 32; as half of the bits are set in each, distances are even numbers.
 
     References
     ----------
@@ -58,11 +57,6 @@ def measure_perceptual_hash(luma: LumaPlane) -> str | None:
         return None
     bits = strengths > np.median(strengths)
     return np.packbits(bits).tobytes().hex()
-
-
-def hamming_distance(one: str, other: str) -> int:
-    """Count the bits in which two hashes differ, 0 to 64."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 def _cell_means(luma: LumaPlane) -> np.ndarray:

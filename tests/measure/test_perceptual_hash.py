@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capture.measure.perceptual_hash import hamming_distance, measure_perceptual_hash
+from capture.measure.perceptual_hash import measure_perceptual_hash
 
 NEAR = 6
 
@@ -20,6 +20,11 @@ def scene(seed: int, width_px: int = 640, height_px: int = 480) -> NDArray[np.ui
         coarse = rng.normal(0, 60 / cells**0.5, (cells, cells)).astype(np.float32)
         picture += cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
     return np.clip(picture + 128, 20, 235).astype(np.uint8)
+
+
+def hamming_distance(one: str, other: str) -> int:
+    """Count the bits in which two hashes differ."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 def distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
