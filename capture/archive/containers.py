@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from posixpath import dirname, join, normpath
-from typing import Any
+from typing import IO, Any
 
 from capture.archive.members import HeldMember, TarMember, ZipMember, member_path
 from capture.archive.pictures import ArchiveFile, FilePicture, Picture, Unreachable
@@ -26,6 +26,7 @@ TAR_SUFFIXES = (".tar",)
 COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVE_SUFFIXES = ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES
 
+_COUNTS_ROUND = 1 << 16  # zips that are older than ZIP64 count on from 0
 MAX_HELD_BYTES = 256 << 20
 MAX_LINKABLE_COUNT = 1 << 15
 
@@ -62,6 +63,7 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         try:
             mtime_ns = archive.stamp().mtime_ns
             stream = stack.enter_context(archive.open_to_jump())
+            named_count = _count_named_by(stream)
             opened = zipfile.ZipFile(stream)
         except UnreadableFileError as error:
             yield Unreachable(archive.path, str(error))
@@ -69,7 +71,7 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         except OSError as error:
             yield Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
             return
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except Exception as error:  # what its directory says may lead anywhere
             yield Unreachable(archive.path, f"no zip file that can be read: {error}")
             return
         stack.pop_all()
@@ -77,8 +79,23 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
     weakref.finalize(opened, stream.close)
     # Of members of one name the last counts, as whoever unpacks the file would find it.
     for info in {info.filename: info for info in opened.infolist()}.values():
-        if not info.is_dir() and wanted(info.filename):
+        if wanted(info.filename):  # no folder: their names end in a slash
             yield ZipMember(archive.path, opened, info, mtime_ns)
+    found_count = len(opened.infolist())
+    if (found_count - named_count) % _COUNTS_ROUND:
+        why = f"the archive is damaged: {found_count} members are found of {named_count}"
+        yield Unreachable(archive.path, why)
+
+
+def _count_named_by(stream: IO[bytes]) -> int:
+    """Return how many members a zip says that it has; raises BadZipFile.
+
+    Where a length in its directory is damaged, zipfile passes over what comes after it.
+    """
+    end: Any = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
+    if not end:
+        raise zipfile.BadZipFile("File is not a zip file")
+    return int(end[4])
 
 
 def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
@@ -92,7 +109,7 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
             closing(archive.open_to_jump() if at_hand else archive.open_in_passing()) as stream,
             tarfile.open(fileobj=stream, mode="r:" if at_hand else "r|*") as opened,
         ):
-            for info in opened:
+            for info in _forward(opened):
                 # tarfile keeps every header it has seen; a shard may hold millions.
                 opened.members = []  # type: ignore[attr-defined]
                 is_wanted = wanted(info.name)
@@ -116,6 +133,16 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
     yield from map(linkable.at, links)
     if broken is not None:
         yield broken
+
+
+def _forward(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield members; raises ReadError where a header leads back, as if there were no end."""
+    end = 0
+    for info in opened:
+        if info.size < 0 or info.offset_data < end:
+            raise tarfile.ReadError("a header leads back")
+        end = info.offset_data
+        yield info
 
 
 class _Linkable:

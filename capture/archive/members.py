@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from typing import IO
-from zlib import error as ZlibError  # noqa: N812 - the module's only exception
 
 from capture.archive.pictures import (
     Stamp,
@@ -15,7 +14,7 @@ from capture.archive.pictures import (
     too_large,
     unreadable,
 )
-from capture.errors import UnreadableFileError
+from capture.errors import ImageTooLargeError, UnreadableFileError
 from capture.ledger.names import printable
 
 MEMBER = "!"
@@ -51,10 +50,12 @@ class ZipMember:
                 return read_at_most(opened, max_bytes)
         except OSError as error:
             raise unreadable(error) from error
-        except (zipfile.BadZipFile, ZlibError, EOFError) as error:
-            raise UnreadableFileError(f"damaged in the archive: {error}") from error
         except (RuntimeError, NotImplementedError) as error:  # unknown compression
             raise UnreadableFileError(str(error)) from error
+        except ImageTooLargeError:
+            raise
+        except Exception as error:  # every decompressor raises classes of its own
+            raise UnreadableFileError(f"damaged in the archive: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

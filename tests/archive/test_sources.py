@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import random
 import tarfile
 import warnings
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -68,6 +70,52 @@ def test_what_is_no_picture_by_name_is_left_out_and_counted(tmp_path: Path) -> N
     assert sources.left_out == LeftOut(2, hidden_file_count=1, hidden_folder_count=1)
     named = Sources([str(tmp_path / "no_suffix")])
     assert paths_below(tmp_path, named) == ["no_suffix"]
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_zip_costs_what_is_damaged(tmp_path: Path, method: int) -> None:
+    """By any of its methods, at any of its bytes: what can be read is, the rest says why not."""
+    rng = random.Random(method)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.jpg", rng.randbytes(40) * 8)
+    whole = (tmp_path / "a.zip").read_bytes()
+    for at in range(0, len(whole) - 8, 7):
+        (tmp_path / "a.zip").write_bytes(whole[:at] + b"\0\xff" * 2 + whole[at + 4 :])
+        for picture in Sources([str(tmp_path / "a.zip")]):
+            with suppress(UnreadableFileError, ImageTooLargeError):
+                assert len(picture.read(MEBIBYTE)) <= MEBIBYTE
+
+
+def test_members_that_a_damaged_directory_hides_are_told(tmp_path: Path) -> None:
+    """One wrong length, and all that come after it seem not to be there."""
+    make_zip(tmp_path / "a.zip", {"0.jpg": b"first", "1.jpg": b"second", "2.jpg": b"third"})
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(b"PK\1\2") + 32] = 0xFF  # the length of the first one's comment
+    (tmp_path / "a.zip").write_bytes(data)
+    first, archive = Sources([str(tmp_path / "a.zip")])
+    assert first.read(MEBIBYTE) == b"first"
+    with pytest.raises(UnreadableFileError, match="1 members are found of 3"):
+        archive.read(MEBIBYTE)
+
+
+def test_a_tar_whose_headers_lead_back_ends(tmp_path: Path) -> None:
+    """A member of a negative length would be found again and again."""
+    make_tar(tmp_path / "a.tar", {"1.jpg": b"one", "2.jpg": b"two"})
+    whole = bytearray((tmp_path / "a.tar").read_bytes())
+    header = whole[1024:1536]
+    header[124:136] = b"\xff" * 10 + b"\xf8\x00"  # -2048, as GNU writes numbers
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    whole[1024:1536] = header
+    (tmp_path / "a.tar").write_bytes(whole)
+    first, *rest = Sources([str(tmp_path / "a.tar")])
+    assert first.read(MEBIBYTE) == b"one"
+    (last,) = rest
+    with pytest.raises(UnreadableFileError, match="damaged"):
+        last.read(MEBIBYTE)
 
 
 def test_links_in_circles_end(tmp_path: Path) -> None:
