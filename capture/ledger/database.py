@@ -58,6 +58,8 @@ def connect(place: str | Path, *, create: bool = True) -> Engine:
     """
     url = url_of(place)
     file = url.database if url.get_backend_name() == "sqlite" else None
+    if url.get_backend_name() == "sqlite" and file in (None, "", ":memory:"):
+        raise LedgerError("a ledger is a file or a database: one in memory would be lost")
     if file and not create:
         if not Path(file).is_file():
             raise LedgerError(f"no ledger at {file}")

@@ -161,3 +161,10 @@ def test_looking_at_a_ledger_does_not_make_one(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no ledger"):
         open_ledger(tmp_path / "typo.db", create=False)
     assert not (tmp_path / "typo.db").exists()
+
+
+@pytest.mark.parametrize("place", ["", ":memory:", "sqlite://"])
+def test_a_ledger_is_not_kept_in_memory(place: str) -> None:
+    """It would be lost with the command, and threads would each have one of their own."""
+    with pytest.raises(LedgerError, match="in memory would be lost"):
+        open_ledger(place)
