@@ -44,7 +44,8 @@ def measure_perceptual_hash(luma: LumaPlane) -> str | None:
 
     Notes
     -----
-    Two pictures look alike when few bits differ. Unrelated pictures differ in about 32; as half of the bits are set in each, distances are even numbers.
+    Two pictures look alike when few bits differ. Unrelated pictures differ in about 32; as
+    half of the bits are set in each, distances are even numbers.
 
     References
     ----------
