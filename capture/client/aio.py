@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from importlib import resources
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import grpc
 
 from capture.assessment import Assessment
 from capture.client.access import stub_of
 from capture.client.answers import read_assessment
-from capture.client.channel import channel_to
+from capture.client.channel import Connected
 from capture.client.errors import error_of_call
 from capture.client.pictures import Picture, encoded_image
 from capture.client.pipeline import PictureAnswer, Pipeline
@@ -41,7 +40,7 @@ _CHANNEL_OPTIONS = (
 )
 
 
-class AsyncClient:
+class AsyncClient(Connected):
     """A client of one server; use it as an ``async with`` block.
 
     Parameters
@@ -68,26 +67,10 @@ class AsyncClient:
         timeout_s: float = 30.0,
         reconnect_for_s: float = RECONNECT_FOR_S,
     ) -> None:
-        self._target = target
-        self._credentials = credentials
+        super().__init__(target, credentials, _CHANNEL_OPTIONS)
         self._token = token
         self._timeout_s = timeout_s
         self._reconnect_for_s = reconnect_for_s
-        self._channel: grpc.aio.Channel | None = None
-
-    async def __aenter__(self) -> Self:
-        self._channel = channel_to(self._target, self._credentials, _CHANNEL_OPTIONS)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._channel is not None:
-            await self._channel.close()
-            self._channel = None
 
     async def assess_image(
         self,
@@ -224,8 +207,6 @@ class AsyncClient:
 
     @property
     def _stub(self) -> SmartCaptureAsyncStub:
-        if self._channel is None:
-            raise RuntimeError("use the client as a with block")
         return stub_of(self._channel, self._token)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import grpc.aio
 
-from capture.client.channel import channel_to
+from capture.client.channel import Connected
 from capture.client.errors import error_of_call
 from capture.v1 import model_admin_pb2
 from capture.v1.model_admin_pb2_grpc import ModelAdminStub
@@ -25,7 +24,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-class AsyncModelAdmin:
+class AsyncModelAdmin(Connected):
     """Administers the models of one server; use it as an ``async with`` block.
 
     Parameters
@@ -49,25 +48,9 @@ class AsyncModelAdmin:
         token: str = "",
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        self._target = target
-        self._credentials = credentials
+        super().__init__(target, credentials)
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._timeout_s = timeout_s
-        self._channel: grpc.aio.Channel | None = None
-
-    async def __aenter__(self) -> Self:
-        self._channel = channel_to(self._target, self._credentials)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._channel is not None:
-            await self._channel.close()
-            self._channel = None
 
     async def entries(self) -> tuple[ModelEntry, ...]:
         """List the models of the server.
@@ -111,6 +94,4 @@ class AsyncModelAdmin:
 
     @property
     def _stub(self) -> ModelAdminAsyncStub:
-        if self._channel is None:
-            raise RuntimeError("use the client as an async with block")
         return ModelAdminStub(self._channel)
