@@ -20,7 +20,7 @@ from capture.archive.engines import Engine
 from capture.archive.judging import Judging
 from capture.archive.lookups import Listed, look_up
 from capture.archive.one_picture import PictureJudge, ToJudge
-from capture.archive.pictures import Picture, ReadThrough
+from capture.archive.pictures import FilePicture, Picture, ReadThrough
 from capture.archive.tally import Effort, Tally
 from capture.ledger.ledger import Ledger
 from capture.ledger.rejudging import Judgement
@@ -65,6 +65,7 @@ class ArchiveRun:
         self._reader_count = 2 * engine.worker_count
         self._open = Backlog[ToJudge](self._reader_count)
         self._in_hand: dict[str, asyncio.Event] = {}
+        self._to_settle: set[str] = set()
         self._database = ThreadPoolExecutor(1, "ledger")
         self._readers = ThreadPoolExecutor(self._reader_count + 1, "reader")
         self._writer = RowWriter(ledger, run_id, partial(self._in, self._database))
@@ -131,13 +132,14 @@ class ArchiveRun:
             judged_again: list[Judgement] = []
             to_judge: list[Listed] = []
             for item, row, judged in zip(found.pictures, found.stored, found.standing, strict=True):
-                if judged is None or row is None:
+                if judged is None or row is None or self._is_being_replaced(item.picture):
                     to_judge.append(item)
+                    self._to_settle.add(item.picture.path)
                 elif isinstance(judged, Judgement):
-                    self._tally.add(row.status, judged.verdict, Effort.REUSED)
+                    self._tally.add(row.path, row.status, judged.verdict, Effort.REUSED)
                     judged_again.append(judged)
                 else:
-                    self._tally.add(row.status, row.verdict, Effort.UNCHANGED)
+                    self._tally.add(row.path, row.status, row.verdict, Effort.UNCHANGED)
             await self._open.put(self._judge.to_judge(to_judge, found.known))
             if writing is not None:
                 await writing
@@ -159,18 +161,27 @@ class ArchiveRun:
                 continue
             path = given.item.picture.path
             # Listed twice, or two members of one name: the last in the list has the last word.
-            while (earlier := self._in_hand.get(path)) is not None:
-                await earlier.wait()
+            earlier = self._in_hand.get(path)
             settled = self._in_hand[path] = asyncio.Event()
             try:
+                if earlier is not None:
+                    await earlier.wait()
                 await self._settle(*await self._judge.judge(given))
             finally:
-                del self._in_hand[path]
+                if self._in_hand[path] is settled:
+                    del self._in_hand[path]
+                self._to_settle.discard(path)
                 settled.set()
             self._on_progress(self._tally)
 
+    def _is_being_replaced(self, picture: Picture) -> bool:
+        """Say whether an earlier member of the same name has, or will have, the row that stood."""
+        if isinstance(picture, FilePicture):
+            return False
+        return picture.path in self._to_settle or self._tally.was_written(picture.path)
+
     async def _settle(self, row: Row, effort: Effort) -> None:
-        self._tally.add(row["status"], row["verdict"], effort)
+        self._tally.add(row["path"], row["status"], row["verdict"], effort)
         await self._writer.put(row, effort)
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:

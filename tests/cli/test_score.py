@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import signal
@@ -9,9 +10,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -239,12 +242,32 @@ def test_a_list_on_stdin_is_scored(photos: Path, tmp_path: Path) -> None:
     assert summary["failures"] == {"UNREADABLE": 1}
 
 
+def test_a_name_that_comes_twice_counts_once(tmp_path: Path) -> None:
+    """In a tar that was added to, and by sources that overlap: the summary agrees with the rows."""
+    (tmp_path / "a.jpg").write_bytes(jpeg(1, 96, 80))
+    (tmp_path / "sub").mkdir()
+    with tarfile.open(tmp_path / "added.tar", "w") as archive:
+        for data in (b"no picture", jpeg(2, 96, 80), b"", jpeg(3, 96, 80)):
+            info = tarfile.TarInfo("b.jpg")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    sources: list[Path] = [tmp_path, tmp_path / "a.jpg", tmp_path / "sub" / ".." / "*.jpg"]
+    for _ in range(4):
+        done = call("score", *sources, "--ledger", tmp_path / "run.db", "--json")
+        summary = json.loads(done.stdout)
+        assert (summary["picture_count"], summary["failures"]) == (2, {})
+        assert sum(summary["verdicts"].values()) == count_of(tmp_path / "run.db") == 2
+        assert done.exit_code == 0
+        (member,) = (row for row in rows_of(tmp_path / "run.db") if row[0].endswith("b.jpg"))
+        assert sha256(jpeg(3, 96, 80)).hexdigest() in member
+
+
 def test_what_is_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
     """Hidden is one reason, the name of no picture another."""
     for name in ("a.jpg", ".b.jpg", "notes.txt", ".thumbnails/c.jpg"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(jpeg(1, 96, 80))
-    words = ["score", tmp_path / "in", "--ledger", tmp_path / "run.db"]
+    words: list[str | Path] = ["score", tmp_path / "in", "--ledger", tmp_path / "run.db"]
     told = call(*words).stdout
     assert "Left out: 1 no pictures by name, 1 hidden files, 1 hidden folders" in told
     summary = json.loads(call(*words, "--json").stdout)
