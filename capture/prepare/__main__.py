@@ -23,8 +23,9 @@ def blur(
     corpus: Annotated[Path, typer.Option(help="Folder that holds training_bases/.")],
     work: Annotated[Path, typer.Option(help="Where simulated captures are kept: 7 GB.")],
     output: Annotated[Path, typer.Option(help="The model to write.")] = MODEL_PATH,
-    captures: Annotated[int, typer.Option(help="Captures of each photo.")] = 120,
+    captures: Annotated[int, typer.Option(help="Captures of each photo by daylight.")] = 120,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 2,
+    processes: Annotated[int, typer.Option(help="Processes that draw captures.")] = 1,
 ) -> None:
     """Train the blur model; the card is written beside it. About half an hour on one core."""
     try:
@@ -32,7 +33,9 @@ def blur(
     except ModuleNotFoundError as error:
         raise typer.BadParameter(f"{error}; install the [prepare] extra") from error
     cv2.setNumThreads(1)
-    train_blur(corpus, work, output, Plan(captures_per_photo=captures, seed=seed))
+    train_blur(
+        corpus, work, output, Plan(captures_per_photo=captures, seed=seed, process_count=processes)
+    )
     typer.echo(f"wrote {output} and {output.with_suffix('.md')}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from capture.prepare.degrade import (
     draw_ordinary_nuisance,
     to_linear,
 )
+from capture.prepare.night_scenes import draw_night
 from capture.prepare.point_spread import Cause, PointSpread, disk, line, no_blur, shake
 from capture.prepare.turning import draw_turned
 from capture.prepare.windows import draw_window
@@ -51,6 +52,8 @@ class Capture:
         How it was captured.
     subject_detail : float or None
         Mean detail of the sharp part over that of the whole scene; None unless a composite.
+    is_night : bool
+        Whether lamps stood before the dark.
     """
 
     luma: LumaPlane
@@ -59,6 +62,7 @@ class Capture:
     is_composite: bool
     nuisance: Nuisance
     subject_detail: float | None = None
+    is_night: bool = False
 
     @property
     def label(self) -> int | None:
@@ -79,13 +83,19 @@ class Capture:
             "angle_deg": self.spread.angle_deg,
             "is_composite": self.is_composite,
             "subject_detail": self.subject_detail,
+            "is_night": self.is_night,
             "label": self.label,
             **asdict(self.nuisance),
         }
 
 
 def simulate_training(
-    color: NDArray[np.uint8], rng: np.random.Generator, *, count: int, crop_px: tuple[int, int]
+    color: NDArray[np.uint8],
+    rng: np.random.Generator,
+    *,
+    count: int,
+    night_count: int,
+    crop_px: tuple[int, int],
 ) -> Iterator[Capture]:
     """Draw captures of windows of one photo, most of them near where blur begins to show.
 
@@ -95,8 +105,8 @@ def simulate_training(
         A sharp photo.
     rng : Generator
         Draws everything.
-    count : int
-        Captures to draw.
+    count, night_count : int
+        Captures to draw by daylight, and of the same photo as a night scene.
     crop_px : (int, int)
         Width and height of the window at most; many show the whole picture.
 
@@ -105,19 +115,12 @@ def simulate_training(
     Capture
         27 % sharp, 19 % composites, the rest blurred, in one of ten by a turn or at two depths.
     """
+    (night_rng,) = rng.spawn(1)
     for _ in range(count):
-        scene = draw_window(color, rng, crop_px)
-        chance = rng.random()
-        if chance < 0.27:
-            yield _capture(scene, no_blur(), draw_ordinary_nuisance(rng))
-        elif chance < 0.46:
-            yield _capture_subject(scene, rng)
-        elif chance < 0.51:
-            yield _capture_turned(scene, rng)
-        elif chance < 0.55:
-            yield _capture_deep(scene, rng)
-        else:
-            yield _capture(scene, _draw_spread(rng), draw_ordinary_nuisance(rng))
+        yield _draw_capture(draw_window(color, rng, crop_px), rng)
+    for _ in range(night_count):
+        night = draw_night(draw_window(color, night_rng, crop_px), night_rng)
+        yield replace(_draw_capture(night, night_rng), is_night=True)
 
 
 def simulate_benchmark(color: NDArray[np.uint8], rng: np.random.Generator) -> Iterator[Capture]:
@@ -139,6 +142,19 @@ def simulate_benchmark(color: NDArray[np.uint8], rng: np.random.Generator) -> It
         yield _capture(scene, shake(extent, rng), draw_nuisance(rng))
     for extent in (5, 10, 20):
         yield _capture(scene, shake(extent, rng, dwell=True), draw_nuisance(rng))
+
+
+def _draw_capture(scene: LinearColor, rng: np.random.Generator) -> Capture:
+    chance = rng.random()
+    if chance < 0.27:
+        return _capture(scene, no_blur(), draw_ordinary_nuisance(rng))
+    if chance < 0.46:
+        return _capture_subject(scene, rng)
+    if chance < 0.51:
+        return _capture_turned(scene, rng)
+    if chance < 0.55:
+        return _capture_deep(scene, rng)
+    return _capture(scene, _draw_spread(rng), draw_ordinary_nuisance(rng))
 
 
 def _draw_spread(rng: np.random.Generator) -> PointSpread:

@@ -36,15 +36,21 @@ class Plan:
     ----------
     captures_per_photo : int
         Random captures of windows of each photo.
+    night_captures_per_photo : int
+        Captures of each photo as a night scene.
     tree_count : int
         Trees of each sum.
     seed : int
         Of the captures and the trees; the benchmark is the same for all.
+    process_count : int
+        Processes that draw captures; the captures are the same for any number.
     """
 
     captures_per_photo: int = 120
+    night_captures_per_photo: int = 12
     tree_count: int = 600
     seed: int = 2
+    process_count: int = 1
 
 
 def list_training_bases(corpus: Path | None) -> tuple[Base, ...]:
@@ -63,11 +69,18 @@ def draw_tables(
     bases: tuple[Base, ...], work_folder: Path, plan: Plan
 ) -> tuple[FeatureTable, FeatureTable]:
     """Simulate what is not in the work folder yet; return training and benchmark features."""
-    simulate = partial(simulate_training, count=plan.captures_per_photo, crop_px=CROP_PX)
-    write_set(work_folder / "training", bases, simulate, plan.seed)
+    simulate = partial(
+        simulate_training,
+        count=plan.captures_per_photo,
+        night_count=plan.night_captures_per_photo,
+        crop_px=CROP_PX,
+    )
+    write_set(work_folder / "training", bases, simulate, plan.seed, plan.process_count)
     # scikit-image's photos are too small for a ladder up to 60 px, unless there are no others.
     large = tuple(base for base in bases if base.path is not None) or bases
-    write_set(work_folder / "benchmark", large, simulate_benchmark, BENCHMARK_SEED)
+    write_set(
+        work_folder / "benchmark", large, simulate_benchmark, BENCHMARK_SEED, plan.process_count
+    )
     return (
         tabulate(read_set(work_folder / "training")),
         tabulate(read_set(work_folder / "benchmark")),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,28 +56,43 @@ def draw_scene(base: Base, simulate: Simulate, seed: int) -> Iterator[Sample]:
         )
 
 
-def write_set(folder: Path, bases: Iterable[Base], simulate: Simulate, seed: int) -> None:
-    """Draw every scene that is not in the folder yet."""
+def write_set(
+    folder: Path, bases: Iterable[Base], simulate: Simulate, seed: int, process_count: int = 1
+) -> None:
+    """Draw every scene that is not in the folder yet, in so many processes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for base in bases:
-        path = folder / (base.name.replace(":", "_").replace("/", "_") + ".npz")
-        if path.exists():
-            continue
-        samples = list(draw_scene(base, simulate, seed))
-        arrays: dict[str, NDArray[Any]] = {}
-        for index, sample in enumerate(samples):
-            arrays[f"luma_{index}"] = sample.luma
-            arrays[f"mask_{index}"] = sample.sharp_mask
-        table = {
-            "scene": base.name,
-            "camera": base.camera or base.name,
-            "truth": [sample.truth for sample in samples],
-        }
-        arrays["table"] = np.frombuffer(json.dumps(table).encode(), np.uint8)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        part.rename(path)
+    missing = [base for base in bases if not _path_of(folder, base).exists()]
+    write = partial(_write_scene, folder, simulate, seed)
+    if process_count == 1:
+        for base in missing:
+            write(base)
+        return
+    with ProcessPoolExecutor(process_count, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        for _ in pool.map(write, missing):
+            pass
+
+
+def _path_of(folder: Path, base: Base) -> Path:
+    return folder / (base.name.replace(":", "_").replace("/", "_") + ".npz")
+
+
+def _write_scene(folder: Path, simulate: Simulate, seed: int, base: Base) -> None:
+    samples = list(draw_scene(base, simulate, seed))
+    arrays: dict[str, NDArray[Any]] = {}
+    for index, sample in enumerate(samples):
+        arrays[f"luma_{index}"] = sample.luma
+        arrays[f"mask_{index}"] = sample.sharp_mask
+    table = {
+        "scene": base.name,
+        "camera": base.camera or base.name,
+        "truth": [sample.truth for sample in samples],
+    }
+    arrays["table"] = np.frombuffer(json.dumps(table).encode(), np.uint8)
+    path = _path_of(folder, base)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    part.rename(path)
 
 
 def read_set(folder: Path) -> Iterator[Sample]:
