@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.measure.edge_widths import edge_features, tile_noise
+from capture.measure.edge_widths import EDGE_CLIPPED_NAMES, edge_features, tile_noise
 from capture.measure.spectrum import spectrum_features
 
 MAX_SPECTRUM_TILES = 12
+CLIPPED_COUNT = len(EDGE_CLIPPED_NAMES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +21,8 @@ class BlurFeatures:
     Attributes
     ----------
     scalars : (f,) float32
-        They do not change when the picture turns; NaN where there was nothing to measure.
+        They do not change when the picture turns; NaN where there was nothing to measure. The
+        last `CLIPPED_COUNT` say which shares of the edges are clipped.
     vectors : (v, 2) float32
         Anisotropies along 0 and 45 degrees of doubled angles; they turn with the picture.
     edge_counts : (n,) int64
@@ -45,5 +47,5 @@ def blur_features(tiles: NDArray[np.uint8]) -> BlurFeatures:
     spectrum = spectrum_features(tiles[:MAX_SPECTRUM_TILES], noise[:MAX_SPECTRUM_TILES])
     vectors = np.concatenate([edges.vectors, spectrum.vectors])
     lengths = np.hypot(vectors[:, 0], vectors[:, 1])
-    scalars = np.concatenate([edges.scalars, spectrum.scalars, lengths])
+    scalars = np.concatenate([edges.scalars, spectrum.scalars, lengths, edges.clipped])
     return BlurFeatures(scalars, vectors, edges.counts)

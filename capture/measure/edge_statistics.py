@@ -43,6 +43,13 @@ SCALAR_NAMES = (
 )
 """Scalars of one scale in their order; those of the next scale follow."""
 
+CLIPPED_NAMES = (
+    "clipped_share_of_edges",
+    "clipped_share_of_strong",
+    "clipped_share_of_narrow",
+)
+"""Clipped shares of one scale in their order; those of the next scale follow."""
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -63,6 +70,8 @@ class EdgePixels:
         In pixels of the picture.
     range : (e,) float64
         Luma levels across the edge.
+    clipped : (e,) bool
+        Whether light above white was cut off on its bright side.
     x, y : (e,) float64
         Gradient.
     energy : (float, float, float)
@@ -74,6 +83,7 @@ class EdgePixels:
     tile: Integers
     width_px: Floats
     range: Floats
+    clipped: NDArray[np.bool_]
     x: Floats
     y: Floats
     energy: tuple[float, float, float]
@@ -119,10 +129,11 @@ class _Edges:
         return _quantiles(code, group, group_count, shares) / _STEPS_OF_WIDTH + _LEAST_LOG_WIDTH
 
 
-def describe_edges(layers: Sequence[EdgePixels]) -> tuple[Floats, Floats]:
-    """Return the features of all scales: scalars, (f,), and vectors, (v, 2).
+def describe_edges(layers: Sequence[EdgePixels]) -> tuple[Floats, Floats, Floats]:
+    """Return the features of all scales: scalars, (f,), clipped shares, (c,), vectors, (v, 2).
 
-    Scalars are logarithms of widths and of counts; NaN where there are too few edges.
+    Scalars are logarithms of widths and of counts; NaN where there are too few edges. A clipped
+    share is that of the edges, of the strong and of the narrow ones whose bright side is white.
     """
     edges, range_code, turned = _join(layers)
     limit = _quantiles(range_code, edges.scale, edges.scale_count, (_SHARE_OF_WEAK,))
@@ -133,6 +144,7 @@ def describe_edges(layers: Sequence[EdgePixels]) -> tuple[Floats, Floats]:
     density = np.bincount(edges.sextant, minlength=by_direction.size).reshape(by_direction.shape)
     density = np.log1p(density)
     by_tile = edges.by_tile(_SHARE_OF_TILE)
+    narrow = _narrow(edges, layers)
     subject = np.flatnonzero(_best_tiles(by_tile).ravel()[edges.tile])
     scalars = [
         counts,
@@ -141,7 +153,7 @@ def describe_edges(layers: Sequence[EdgePixels]) -> tuple[Floats, Floats]:
         ends,
         density.min(1, keepdims=True),
         _quantiles_of_known(by_tile, _SHARES_OF_TILES),
-        _count_narrow(edges, layers),
+        _count_narrow(edges, narrow),
         edges.by_scale(_SHARES_OF_BEST, subject),
         _widest_and_narrowest(edges.by_direction(_SHARE_OF_DIRECTION, subject)),
     ]
@@ -153,7 +165,8 @@ def describe_edges(layers: Sequence[EdgePixels]) -> tuple[Floats, Floats]:
     # Products of so few numbers are summed alike everywhere; einsum needs no threads for them.
     by_sextant = [np.einsum("sd,da->sa", values, around) for values in (filled, density)]
     vectors = [*by_sextant, _turning_of_width(edges, turned), energy]
-    return np.concatenate(scalars, axis=1).ravel(), np.concatenate(vectors)
+    shares = _clipped_shares(edges, layers, (slice(None), strong, narrow))
+    return np.concatenate(scalars, axis=1).ravel(), shares.ravel(), np.concatenate(vectors)
 
 
 def _join(layers: Sequence[EdgePixels]) -> tuple[_Edges, Integers, Floats]:
@@ -189,10 +202,30 @@ def _best_tiles(by_tile: Floats) -> NDArray[np.bool_]:
     return best & np.isfinite(by_tile)
 
 
-def _count_narrow(edges: _Edges, layers: Sequence[EdgePixels]) -> Floats:
-    """Count the narrow edges of the tiles that have most of them."""
+def _clipped_shares(
+    edges: _Edges, layers: Sequence[EdgePixels], groups: Sequence[Integers | slice]
+) -> Floats:
+    """Return which share of the edges of each group is clipped, (s, groups); 0 for none.
+
+    Light above white is cut off, and with it the upper part of a blurred edge: what is left
+    looks narrower than it is. A lamp out of focus is a disk whose rim is crisp.
+    """
+    clipped = np.concatenate([pixels.clipped for pixels in layers])
+    shares = []
+    for group in groups:
+        scale = edges.scale[group]
+        lost = np.bincount(scale[clipped[group]], minlength=edges.scale_count)
+        shares.append(lost / np.maximum(np.bincount(scale, minlength=edges.scale_count), 1))
+    return np.stack(shares, axis=1)
+
+
+def _narrow(edges: _Edges, layers: Sequence[EdgePixels]) -> Integers:
     limit = np.log([_NARROW_PX * pixels.scale for pixels in layers])
-    narrow = edges.log_width < limit[edges.scale]
+    return np.flatnonzero(edges.log_width < limit[edges.scale])
+
+
+def _count_narrow(edges: _Edges, narrow: Integers) -> Floats:
+    """Count the narrow edges of the tiles that have most of them."""
     counts = np.bincount(edges.tile[narrow], minlength=edges.scale_count * edges.tile_count)
     most = np.sort(counts.reshape(-1, edges.tile_count), axis=1)[:, ::-1]
     return np.log1p(most[:, [min(rank, edges.tile_count - 1) for rank in _RANKS_OF_NARROW]])

@@ -14,7 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.measure.edge_statistics import SCALAR_NAMES, EdgePixels, describe_edges
+from capture.measure.edge_statistics import (
+    CLIPPED_NAMES,
+    SCALAR_NAMES,
+    EdgePixels,
+    describe_edges,
+)
 
 _MAX_EDGE_COUNT = 6_000
 """Edge pixels of a layer that are looked at, at most; others are passed over evenly."""
@@ -25,6 +30,8 @@ _STEPS_PER_LEVEL = 32
 """Fixed-point steps of one luma level: the most for which a Sobel sum fits 16 bits."""
 _SOBEL_GAIN = 8
 """A Sobel sum is so many times the slope per pixel."""
+_CLIPPED_LUMA = 250
+"""Luma of the bright side of an edge from which light above white may have been cut off."""
 _BLOCK_PX = 16
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32)
 _RIDGE_WINDOW = np.ones((3, 3), np.uint8)
@@ -43,6 +50,11 @@ EDGE_SCALAR_NAMES = (
 )
 """What the scalars of `EdgeFeatures` are; widths and their quantiles are logarithms."""
 
+EDGE_CLIPPED_NAMES = tuple(
+    f"{name}_at_{index}" for index in range(_LAYER_COUNT) for name in CLIPPED_NAMES
+)
+"""What the clipped shares of `EdgeFeatures` are, each in [0, 1]."""
+
 Plane: TypeAlias = NDArray[np.uint8] | NDArray[np.int16]
 """Luma, or fixed-point luma, of tiles side by side."""
 
@@ -55,6 +67,8 @@ class EdgeFeatures:
     ----------
     scalars : (f,) float32
         Width percentiles, densities and noise; they do not change when the picture turns.
+    clipped : (c,) float32
+        Shares of edges whose bright side is white; they do not change when it turns.
     vectors : (v, 2) float32
         Anisotropies along 0 and 45 degrees of doubled angles; they turn with the picture.
     counts : (n,) int64
@@ -63,6 +77,7 @@ class EdgeFeatures:
     """
 
     scalars: NDArray[np.float32]
+    clipped: NDArray[np.float32]
     vectors: NDArray[np.float32]
     counts: NDArray[np.int64]
 
@@ -75,18 +90,19 @@ class _Layer:
     ----------
     dx, dy : (s, n * s) int16
         Gradient.
-    span : (s, n * s) uint8 or int16
-        Local range.
+    highest, span : (s, n * s) uint8 or int16
+        Local maximum and range.
     scale : int
         Pixels of the tiles to one of the layer.
     slope_gain, span_gain : int
-        Gradient and range of one luma level, and pixel.
+        Gradient, and maximum and range, of one luma level and pixel.
     noise_share : float
         What is left of white noise.
     """
 
     dx: NDArray[np.int16]
     dy: NDArray[np.int16]
+    highest: Plane
     span: Plane
     scale: int
     slope_gain: int
@@ -113,11 +129,12 @@ def edge_features(tiles: NDArray[np.uint8], noise: NDArray[np.float64]) -> EdgeF
     differs by not tracing the edge. doi:10.1109/ICIP.2002.1038902
     """
     layers = [_find_edges(layer, noise) for layer in _layers(side_by_side(tiles))]
-    scalars, vectors = describe_edges(layers)
+    scalars, clipped, vectors = describe_edges(layers)
     ordered = np.sort(noise)
     levels = [ordered[round(share * (len(noise) - 1))] for share in _SHARES_OF_NOISE]
     return EdgeFeatures(
         np.concatenate([levels, scalars]).astype(np.float32),
+        clipped.astype(np.float32),
         vectors.astype(np.float32),
         layers[_SMOOTH].counts,
     )
@@ -131,18 +148,18 @@ def side_by_side(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _layers(row: NDArray[np.uint8]) -> Iterator[_Layer]:
     """Yield the tiles as they are, smoothed, and reduced."""
-    yield _Layer(*_gradient(row), _span(row), 1, _SOBEL_GAIN, 1, 1.0)
+    yield _Layer(*_gradient(row), *_extremes(row), 1, _SOBEL_GAIN, 1, 1.0)
     gain = _SOBEL_GAIN * _STEPS_PER_LEVEL
     across = _BINOMIAL * np.float32(_STEPS_PER_LEVEL / _BINOMIAL.sum() ** 2)
     smooth = np.asarray(cv2.sepFilter2D(row, cv2.CV_16S, across, _BINOMIAL), np.int16)
     yield _Layer(
-        *_gradient(smooth), _span(smooth), 1, gain, _STEPS_PER_LEVEL, _NOISE_SHARE_SMOOTHED
+        *_gradient(smooth), *_extremes(smooth), 1, gain, _STEPS_PER_LEVEL, _NOISE_SHARE_SMOOTHED
     )
     reduced = row.astype(np.int16) * np.int16(_STEPS_PER_LEVEL)
     for scale, noise_share in _REDUCTIONS:
         reduced = np.asarray(cv2.pyrDown(reduced), np.int16)
         yield _Layer(
-            *_gradient(reduced), _span(reduced), scale, gain, _STEPS_PER_LEVEL, noise_share
+            *_gradient(reduced), *_extremes(reduced), scale, gain, _STEPS_PER_LEVEL, noise_share
         )
 
 
@@ -151,9 +168,10 @@ def _gradient(plane: Plane) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     return np.asarray(dx, np.int16), np.asarray(dy, np.int16)
 
 
-def _span(plane: Plane) -> Plane:
+def _extremes(plane: Plane) -> tuple[Plane, Plane]:
+    """Return the local maximum, and how far the local minimum lies below it."""
     highest, lowest = cv2.dilate(plane, _SPAN_WINDOW), cv2.erode(plane, _SPAN_WINDOW)
-    return cast(Plane, cv2.subtract(highest, lowest))
+    return cast(Plane, highest), cast(Plane, cv2.subtract(highest, lowest))
 
 
 def _find_edges(layer: _Layer, noise: NDArray[np.float64]) -> EdgePixels:
@@ -181,6 +199,7 @@ def _find_edges(layer: _Layer, noise: NDArray[np.float64]) -> EdgePixels:
         tile,
         np.clip(width_px, _NARROWEST_PX, _WIDEST_PX),
         range_,
+        layer.highest.ravel()[found] >= _CLIPPED_LUMA * layer.span_gain,
         x,
         y,
         _energy(layer, len(noise), margin),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from capture.measure.blur_features import blur_features
+from capture.measure.blur import MIN_EDGE_COUNT
+from capture.measure.blur_features import CLIPPED_COUNT, blur_features
 from capture.measure.blur_model import SIGMA_OFFSET_PX, BlurModel
 from capture.measure.edge_widths import EDGE_SCALAR_NAMES
 from capture.measure.tiles import MAX_TILE_COUNT, choose_tiles
@@ -29,6 +30,8 @@ _SHARE_OF_BLURRED = 2 / 3
 """Of the trees of the other sums: with more, the two that tell blurred from sharp learn noise."""
 _MAX_SUBJECT_LENS_SIGMA_PX, _MAX_SUBJECT_DENOISE_STRENGTH = 0.4, 3.0
 """Up to which the sharp subject of a composite is crisp enough to learn from."""
+_EDGE_COUNT = "edge_count_at_1"
+"""Scalar that holds log(1 + edges) after smoothing: too few, and nothing is said of blur."""
 _SHARE_OF_FEATURES = 0.3
 """Features that a node may choose from: trees that differ err less together."""
 
@@ -84,14 +87,17 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
     tree_count : int
         Trees of each sum.
     """
-    sigma = table.column("sigma_px").astype(float)
     shape = {
         "max_iter": tree_count,
         "max_features": _SHARE_OF_FEATURES,
         "random_state": seed,
         "early_stopping": False,
     }
+    width = table.scalars.shape[1]
     blurred = _grow_blurred(table, shape)
+    # Lamps tell whether a picture is blurred; their disks and trails have widths of their own.
+    table = _by_day(table)
+    sigma = table.column("sigma_px").astype(float)
     cause, extent = table.column("cause"), table.column("extent_px")
     far = extent > np.where(cause == Cause.DISK, _FAR_RADIUS_PX, _FAR_EXTENT_PX)
     weight = np.where(far | (cause == Cause.TURN), _WEIGHT_OF_FAR, 1.0)
@@ -103,38 +109,53 @@ def grow(table: FeatureTable, seed: int, tree_count: int) -> BlurModel:
         learning_rate=0.05, max_leaf_nodes=12, l2_regularization=1.0, **shape
     ).fit(table.scalars[wide], cause[wide] != Cause.DISK, weight[wide])
     return BlurModel(
-        Trees.stack([blurred, to_trees(log_sigma), to_trees(motion)]),
+        Trees.stack([blurred, to_trees(log_sigma, width), to_trees(motion, width)]),
         _fit_direction(table, sigma),
         1.0,
         0.0,
     )
 
 
+def _by_day(table: FeatureTable) -> FeatureTable:
+    """Leave night scenes and clipped shares out."""
+    table = table.pick(~table.column("is_night").astype(bool))
+    return replace(table, scalars=table.scalars[:, :-CLIPPED_COUNT])
+
+
 def _grow_blurred(table: FeatureTable, shape: dict[str, Any]) -> Trees:
     """Grow the mean of two sums, in one of which a wider edge never speaks for sharpness.
 
     A free sum takes wide edges beside a few narrow ones for a soft background, and with it
-    strong movement. Subjects that are soft themselves would teach the same, and are left out.
+    strong movement; but it alone can learn that narrow edges around lamps say little, since it
+    sees which share of the edges is clipped. Taught by lamps, the other would distrust every
+    narrow edge.
     """
+    width = table.scalars.shape[1]
+    free = _fit_blurred(table, shape, leaf_count=6)
+    day = _by_day(table)
+    widths = [name.startswith("width") for name in EDGE_SCALAR_NAMES]
+    rising = np.pad(widths, (0, day.scalars.shape[1] - len(widths))).astype(np.int8)
+    monotone = _fit_blurred(day, {**shape, "monotonic_cst": rising}, leaf_count=12)
+    return mean_of([to_trees(free, width), to_trees(monotone, width)])
+
+
+def _fit_blurred(
+    table: FeatureTable, shape: dict[str, Any], leaf_count: int
+) -> HistGradientBoostingClassifier:
+    """Fit one sum; subjects that are soft themselves would excuse movement, and are left out."""
     label = table.column("label").astype(float)
     soft = (table.column("lens_sigma_px") > _MAX_SUBJECT_LENS_SIGMA_PX) | (
         table.column("denoise_strength") > _MAX_SUBJECT_DENOISE_STRENGTH
     )
-    used = ~np.isnan(label) & ~(table.column("is_composite").astype(bool) & soft)
-    widths = [name.startswith("width") for name in EDGE_SCALAR_NAMES]
-    rising = np.pad(widths, (0, table.scalars.shape[1] - len(widths))).astype(np.int8)
-    shape = {**shape, "max_iter": round(shape["max_iter"] * _SHARE_OF_BLURRED)}
-    sums = [
-        HistGradientBoostingClassifier(
-            learning_rate=0.05,
-            max_leaf_nodes=leaf_count,
-            l2_regularization=3.0,
-            monotonic_cst=constraint,
-            **shape,
-        ).fit(table.scalars[used], label[used])
-        for leaf_count, constraint in ((6, None), (12, rising))
-    ]
-    return mean_of([to_trees(grown) for grown in sums])
+    edge_count = np.expm1(table.scalars[:, EDGE_SCALAR_NAMES.index(_EDGE_COUNT)])
+    silent = table.column("is_night").astype(bool) & (edge_count < MIN_EDGE_COUNT - 0.5)
+    used = ~np.isnan(label) & ~(table.column("is_composite").astype(bool) & soft) & ~silent
+    return HistGradientBoostingClassifier(
+        **{**shape, "max_iter": round(shape["max_iter"] * _SHARE_OF_BLURRED)},
+        learning_rate=0.05,
+        max_leaf_nodes=leaf_count,
+        l2_regularization=3.0,
+    ).fit(table.scalars[used], label[used])
 
 
 def _fit_direction(table: FeatureTable, sigma: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -153,9 +174,17 @@ def _fit_direction(table: FeatureTable, sigma: NDArray[np.float64]) -> NDArray[n
 
 
 def to_trees(
-    grown: HistGradientBoostingClassifier | HistGradientBoostingRegressor,
+    grown: HistGradientBoostingClassifier | HistGradientBoostingRegressor, feature_count: int
 ) -> Trees:
-    """Turn a grown ensemble of at most `MAX_LEAF_COUNT` leaves a tree into one sum."""
+    """Turn a grown ensemble of at most `MAX_LEAF_COUNT` leaves a tree into one sum.
+
+    Parameters
+    ----------
+    grown : HistGradientBoostingClassifier or HistGradientBoostingRegressor
+        Grown on the first features, or on all.
+    feature_count : int
+        Features that the sum will be given.
+    """
     nodes = [stage[0].nodes for stage in grown._predictors]
     shape = (MAX_LEAF_COUNT - 1, len(nodes))
     feature, left = np.zeros(shape, np.int64), np.zeros(shape, np.uint16)
@@ -166,7 +195,7 @@ def to_trees(
         value[column, : len(leaves)] = leaves
         for row, (index, first, middle) in enumerate(questions):
             node = tree[index]
-            told_no = 0 if node["missing_go_to_left"] else grown.n_features_in_
+            told_no = 0 if node["missing_go_to_left"] else feature_count
             feature[row, column] = node["feature_idx"] + told_no
             # The library compares in float64: the nearest float32 below answers the same.
             threshold[row, column] = _below(float(node["num_threshold"]))

@@ -15,6 +15,7 @@ from capture.measure.blur import MIN_EDGE_COUNT, measure_blur
 from capture.measure.measures import BlurKind
 from capture.measure.status import MeasureStatus, MissingEvidence
 from capture.prepare.degrade import Nuisance, blur, composite, develop, to_linear
+from capture.prepare.night_scenes import draw_night
 from capture.prepare.point_spread import Cause, PointSpread, disk, line, no_blur
 
 CLEAN = Nuisance(
@@ -77,6 +78,20 @@ def test_straight_motion_is_found_with_its_length_and_angle(
     assert min(off, 180 - off) < 15
     assert measured.motion_extent_px is not None
     assert 5 < measured.motion_extent_px < 40
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5])
+def test_lamps_out_of_focus_are_blurred_though_their_rims_are_crisp(
+    scene: NDArray[np.float32], seed: int
+) -> None:
+    """Clipped at white, a disk of light has a narrow rim; in focus the same lamps pass."""
+    night = draw_night(scene, np.random.default_rng(seed))
+    sharp = measure_blur(capture(night, no_blur())).probability
+    soft = measure_blur(capture(night, disk(4.0))).probability
+    assert sharp is not None
+    assert soft is not None
+    assert sharp < 0.2
+    assert soft > 0.5
 
 
 def test_movement_in_a_circle_has_no_direction(scene: NDArray[np.float32]) -> None:

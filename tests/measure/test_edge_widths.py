@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capture.measure.edge_widths import EDGE_SCALAR_NAMES, edge_features, tile_noise
+from capture.measure.edge_widths import (
+    EDGE_CLIPPED_NAMES,
+    EDGE_SCALAR_NAMES,
+    edge_features,
+    tile_noise,
+)
 
 SIDE_PX = 128
 
@@ -64,7 +69,29 @@ def test_a_flat_tile_has_no_edges_and_says_so() -> None:
 
 def test_every_scalar_has_a_name() -> None:
     tiles = step(2.0)[None]
-    assert len(edge_features(tiles, tile_noise(tiles)).scalars) == len(EDGE_SCALAR_NAMES)
+    features = edge_features(tiles, tile_noise(tiles))
+    assert len(features.scalars) == len(EDGE_SCALAR_NAMES)
+    assert len(features.clipped) == len(EDGE_CLIPPED_NAMES)
+
+
+@pytest.mark.parametrize(("high", "share"), [(255, 1.0), (252, 1.0), (240, 0.0)])
+def test_an_edge_beside_white_counts_as_clipped(high: int, share: float) -> None:
+    tiles = step(1.0, high=high)[None]
+    clipped = edge_features(tiles, tile_noise(tiles)).clipped
+    for name in ("clipped_share_of_edges_at_0", "clipped_share_of_edges_at_2"):
+        assert clipped[EDGE_CLIPPED_NAMES.index(name)] == share
+
+
+def test_the_clipped_share_is_that_of_the_tiles_beside_white() -> None:
+    tiles = np.stack([step(1.0, high=255), step(1.0, high=200)])
+    clipped = edge_features(tiles, tile_noise(tiles)).clipped
+    index = EDGE_CLIPPED_NAMES.index("clipped_share_of_edges_at_0")
+    assert clipped[index] == pytest.approx(0.5, abs=0.05)
+
+
+def test_where_there_are_no_edges_none_is_clipped() -> None:
+    tiles = np.full((2, SIDE_PX, SIDE_PX), 255, np.uint8)
+    assert not edge_features(tiles, tile_noise(tiles)).clipped.any()
 
 
 def test_noise_of_a_tile_is_nearly_what_was_added() -> None:

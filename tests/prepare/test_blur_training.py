@@ -15,7 +15,7 @@ from capture.prepare.simulated_set import draw_scene, read_set, write_set
 
 
 def few(color: np.ndarray, rng: np.random.Generator) -> object:
-    return simulate_training(color, rng, count=4, crop_px=(256, 192))
+    return simulate_training(color, rng, count=4, night_count=2, crop_px=(256, 192))
 
 
 def test_a_scene_is_drawn_alike_for_one_seed_and_kept_alike(tmp_path: Path) -> None:
@@ -87,6 +87,6 @@ def test_trees_answer_as_the_library_that_grew_them() -> None:
     features[rng.random(features.shape) < 0.1] = np.nan
     target = np.nan_to_num(features[:, 0]) * np.nan_to_num(features[:, 1])
     grown = HistGradientBoostingRegressor(max_iter=30, max_leaf_nodes=16, random_state=0)
-    trees = to_trees(grown.fit(features, target))
+    trees = to_trees(grown.fit(features, target), 6)
     ours = [float(trees.predict(row)[0]) for row in features[:50]]
     assert ours == pytest.approx(grown.predict(features[:50]), abs=1e-5)
