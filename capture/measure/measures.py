@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from capture.measure.status import MeasureStatus, MissingEvidence
 
-MEASURES_VERSION = 4
+MEASURES_VERSION = 5
 """Raised by one whenever the same bytes may give another number: decoders count, too.
 
 Stored measures of this version are judged again by a newer engine; those of another are

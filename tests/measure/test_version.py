@@ -13,6 +13,7 @@ GOLDEN_OF_VERSION = {
     2: "71fd3d666b2e7f7d",
     3: "5a09b1045e29d252",
     4: "127ea152d8b3bf76",
+    5: "f0ee77d9eb580cba",
 }
 """What the conformance pack says under each version. Golden values that were taken anew are
 a new version: raise MEASURES_VERSION, and add its line here."""
