@@ -41,7 +41,7 @@ from tests.benchmarks.blur_figures import (
     median_of,
     refused_of,
 )
-from tests.benchmarks.blur_hard import flat_rows, hard_rows, real_rows
+from tests.benchmarks.blur_hard import flat_rows, hard_rows, night_rows, real_rows
 from tests.benchmarks.blur_plots import plot
 from tests.benchmarks.blur_scenes import (
     Judged,
@@ -73,6 +73,7 @@ def main(results: Path = RESULTS) -> None:
         *real_rows(CORPUS),
         *flat_rows(),
         *hard_rows(bases),
+        *night_rows(bases),
         *time_rows(),
     ]
     table = "\n".join(markdown(rows, len(set(judged.truth["scene"]))))

@@ -12,7 +12,7 @@ from capture.measure.blur import measure_blur
 from capture.prepare.bases import Base
 from capture.prepare.figures import roc_auc
 from tests.benchmarks.blur_figures import Row, auc_of, interval_of, mean_of, refused_of
-from tests.benchmarks.blur_scenes import SEED, judge_hard
+from tests.benchmarks.blur_scenes import SEED, judge_hard, judge_night
 from tests.benchmarks.real_blur import read_real_photos
 
 FLAT_COUNT = 50
@@ -83,3 +83,21 @@ def hard_rows(bases: tuple[Base, ...]) -> Iterator[Row]:
             "",
             "10 %",
         )
+
+
+def night_rows(bases: tuple[Base, ...]) -> Iterator[Row]:
+    """Show lamps at night, whose disks out of focus and whose trails have crisp rims."""
+    probability, blurred, scenes = judge_night(bases)
+    said = ~np.isnan(probability)
+    score = np.nan_to_num(probability, nan=0.0)
+    called = (score > 0.5).astype(float)
+    yield Row(
+        f"lamps at night, out of focus or moved ({int((said & blurred).sum())}), and sharp "
+        f"({int((said & ~blurred).sum())}; nothing said of {100 * (~said).mean():.0f} %): AUC",
+        interval_of(auc_of(score, said & blurred, said & ~blurred), scenes, 3),
+    )
+    shares = [
+        interval_of(mean_of(called, chosen), scenes, 1, 100)
+        for chosen in (said & blurred, said & ~blurred)
+    ]
+    yield Row("the same at probability 0.5", f"detected {shares[0]}, sharp refused {shares[1]}")

@@ -19,7 +19,8 @@ from capture.measure.measures import Blur, BlurKind
 from capture.prepare.bases import Base, list_bases
 from capture.prepare.blur_set import MIN_SUBJECT_DETAIL, simulate_benchmark
 from capture.prepare.degrade import blur, composite, develop, draw_nuisance, to_linear
-from capture.prepare.point_spread import disk
+from capture.prepare.night_scenes import draw_night
+from capture.prepare.point_spread import disk, line, no_blur
 from capture.prepare.simulated_set import draw_scene
 
 SEED = 100
@@ -161,6 +162,37 @@ def judge_hard(bases: tuple[Base, ...], kind: str) -> tuple[Floats, NDArray[np.s
             answers.append(measure_blur(develop(seen, nuisance)).probability)
             scenes.append(base.name)
     return np.array([np.nan if p is None else p for p in answers], float), np.array(scenes)
+
+
+def judge_night(bases: tuple[Base, ...]) -> tuple[Floats, Flags, NDArray[np.str_]]:
+    """Judge scenes at night with lamps: two sharp, two out of focus, two moved.
+
+    Returns
+    -------
+    probability : (n,) float64
+        NaN where nothing was said.
+    blurred : (n,) bool
+        Defocus of radius 3 to 10 px, straight movement of 8 to 40 px.
+    scenes : (n,) str
+        Scene of each capture.
+    """
+    answers, blurred, scenes = [], [], []
+    for base in bases:
+        rng = np.random.default_rng([SEED, zlib.crc32(base.name.encode())])
+        scene = to_linear(base.read())
+        for _ in range(2):
+            spreads = (
+                no_blur(),
+                disk(rng.uniform(3, 10)),
+                line(rng.uniform(8, 40), rng.uniform(0, 180)),
+            )
+            for spread in spreads:
+                seen = blur(draw_night(scene, rng), spread)
+                answers.append(measure_blur(develop(seen, draw_nuisance(rng))).probability)
+                blurred.append(spread.extent_px > 0)
+                scenes.append(base.name)
+    probability = np.array([np.nan if p is None else p for p in answers], float)
+    return probability, np.array(blurred), np.array(scenes)
 
 
 def _spot(scene: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
