@@ -122,9 +122,9 @@ class TestHandOver:
 
     async def test_what_cannot_be_pickled_is_the_callers_error(self, shared_pool: LanePool) -> None:
         """A job or an answer that cannot be pickled fails alone."""
-        with pytest.raises((AttributeError, TypeError), match="pickle|local object"):
+        with pytest.raises((AttributeError, TypeError), match=r"pickle|local object"):
             await shared_pool.run(("echo", lambda: None))
-        with pytest.raises(RemoteError, match="pickle|local object"):
+        with pytest.raises(RemoteError, match=r"pickle|local object"):
             await shared_pool.run(("unpicklable answer", None))
         assert await shared_pool.run(("echo", 1)) == 1
 
