@@ -20,7 +20,7 @@ EXPECTED = json.loads((samples_folder() / "expected.json").read_text())
 PROFILE = load_profile(EXPECTED["profile"])
 
 TOLERANCES = {
-    "blur.probability": 0.1,
+    "blur.probability": 0.05,
     "blur.blur_px": 0.3,
     "exposure.offset_ev": 0.2,
     "exposure.clipped_highlight_fraction": 0.02,
