@@ -23,7 +23,7 @@ from capture.assessment import Assessment, error_record_of, record_of
 from capture.cli.exits import ExitCode
 from capture.cli.styles import VERDICT_STYLES, as_it_is
 from capture.drawing import Canvas
-from capture.errors import ImageError, UnreadableFileError
+from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.gates.profile import Profile, load_profile
 from capture.gates.verdict import Verdict
 from capture.images import EncodedImage, decode_image
@@ -69,7 +69,7 @@ def assess(
         typer.echo("smart-capture: no pictures there", err=True)
         raise typer.Exit(ExitCode.WRONG_USE)
     if explain is not None:
-        explain.mkdir(parents=True, exist_ok=True)
+        _make_folder(explain)
     records = judge_pictures(pictures, limits, settings, classify=classify, explain=explain)
     shown = asyncio.run(_print_jsonl(records) if jsonl else _print_table(records, len(pictures)))
     raise typer.Exit(_exit_code(shown, strict=strict_exit))
@@ -127,6 +127,13 @@ async def _record(
             return error_record_of(picture.path, code, message)
         case other:
             raise TypeError(f"a still was answered with {type(other).__name__}")
+
+
+def _make_folder(explain: Path) -> None:
+    try:
+        explain.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--explain {explain}: {error.strerror}") from error
 
 
 def _read(picture: Picture) -> bytes:
