@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,8 @@ class CardFigures:
     line_angle_error_deg, shake_angle_error_deg : float
         Medians, from 8 px up.
     named_angle_error_deg, named_share : float
-        Median over lines and shakes from 8 px up that have one direction, and their share.
+        Median over lines and shakes from 8 px up that are said to have one direction, NaN when
+        none is, and their share.
     mean_error_px, relative_error, spearman : float
         Of blur_px up to 10 px; median from 1 px up; over the defocus ladder of a scene.
     calibration_error : float
@@ -122,7 +124,7 @@ def measure_figures(answers: Sequence[BlurAnswer], benchmark: FeatureTable) -> C
         kind_right=float((moved == (cause != "disk"))[wide].mean()),
         line_angle_error_deg=float(np.median(angle_error[(cause == "line") & (extent >= 8)])),
         shake_angle_error_deg=float(np.median(angle_error[(cause == "shake") & (extent >= 8)])),
-        named_angle_error_deg=float(np.median(angle_error[named])),
+        named_angle_error_deg=float(np.median(angle_error[named])) if named.any() else math.nan,
         named_share=float(named.sum() / wandered.sum()),
         mean_error_px=float(error[ladder].mean()),
         relative_error=float(
@@ -169,7 +171,7 @@ def figure_rows(figures: CardFigures) -> Iterator[tuple[str, str]]:
     yield "direction of shakes, the same", f"{figures.shake_angle_error_deg:.1f}°"
     yield (
         f"the same of lines and shakes with one direction ({100 * figures.named_share:.0f} %)",
-        f"{figures.named_angle_error_deg:.1f}°",
+        f"{figures.named_angle_error_deg:.1f}°" if figures.named_share else "none named",
     )
     yield "blur_px up to 10 px, mean absolute error", f"{figures.mean_error_px:.2f} px"
     yield "blur_px from 1 px up, median relative error", f"{100 * figures.relative_error:.0f} %"
