@@ -204,9 +204,10 @@ of 128 px of a picture reduced to a long edge of about 1000 px.
 
 {photo_count} sharp photos that may be redistributed: camera files, Debian and Budgie wallpapers,
 Nextcloud's examples, a photogrammetry series, and six photos of scikit-image; reduced so that
-they are truly sharp. Their names and licences are in the corpus's `SOURCES.csv`. Left out of
-training and figures, since they are not sharp at 100 % (`bases.py` says why): four of the six
-bananas, an embossed sheet, a shaken room, a smeared indoor photo, and a screen taken too near.
+they are truly sharp. Names and licences are in `training_bases/SOURCES.csv` of the development
+corpus, which is not in the repository. Left out of training and figures, since they are not sharp
+at 100 % (`bases.py` says why): four of the six bananas, an embossed sheet, a shaken room, a
+smeared indoor photo, and a screen taken too near.
 
 ## Recipe
 
