@@ -91,7 +91,10 @@ def run_program(program: str, folder: Path) -> str:
 def test_every_link_leads_somewhere() -> None:
     """No page of the project points at a file that is not there."""
     folders = ("capture", "inference", "samples", "tests")
-    pages = [*ROOT.glob("*.md"), *(page for name in folders for page in ROOT.glob(f"{name}/**/*.md"))]
+    pages = [
+        *ROOT.glob("*.md"),
+        *(page for name in folders for page in ROOT.glob(f"{name}/**/*.md")),
+    ]
     for page in pages:
         if "node_modules" in page.parts:
             continue
