@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from inference.lane import serve_lane
 from inference.lane_frame import FrameKind, FrameReader, encode_frame
+from inference.lane_main import serve_lane
 from inference.lifeline import end_with
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
