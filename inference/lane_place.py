@@ -95,11 +95,6 @@ class Place:
         return self._job is not None
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a worker is there, idle or not."""
-        return self._is_ready
-
-    @property
     def is_retired(self) -> bool:
         """Whether no other worker will be there."""
         return self._is_retired

@@ -12,7 +12,8 @@ Goyal, Vin, Cheng, "Start-time fair queueing", SIGCOMM 1996. doi:10.1145/248156.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -56,9 +57,6 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Item]:
-        return (entry.item for entry in self._entries)
-
     def push(self, caller: Hashable, cost_s: float, item: Item) -> Entry[Item]:
         """Add a job of a caller; `cost_s` is how long it is expected to take."""
         start_s = self._start_s(caller)
@@ -89,7 +87,7 @@ class FairQueue(Generic[Item]):
 
     def remove(self, entry: Entry[Item]) -> None:
         """Take a job out before its turn, if it is still there."""
-        if entry in self._entries:
+        with suppress(ValueError):
             self._entries.remove(entry)
 
     def cost_ahead_s(self, caller: Hashable) -> float:
