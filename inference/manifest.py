@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -199,7 +199,7 @@ def _manifest_of(table: Mapping[str, Any], folder: Path) -> ModelManifest:
 
 
 def _tensors_of(table: Mapping[str, Any]) -> Tensors:
-    mean, std = _triple_of(table.get("mean")), _triple_of(table.get("std"))
+    mean, std = _triple_of(table, "mean"), _triple_of(table, "std")
     if (mean is None) != (std is None):
         raise ValueError("mean and std come together")
     return Tensors(
@@ -212,8 +212,10 @@ def _tensors_of(table: Mapping[str, Any]) -> Tensors:
     )
 
 
-def _triple_of(values: Sequence[float] | None) -> tuple[float, float, float] | None:
-    if values is None:
+def _triple_of(table: Mapping[str, Any], name: str) -> tuple[float, float, float] | None:
+    if name not in table:
         return None
-    red, green, blue = map(float, values)
-    return red, green, blue
+    values = tuple(map(float, table[name]))
+    if len(values) != 3:
+        raise ValueError(f"{name} must have a value for red, green and blue, got {len(values)}")
+    return values

@@ -50,7 +50,11 @@ def test_a_model_of_another_kind_is_described_by_its_manifest(tmp_path: Path) ->
         ('layout = "NCHW"', 'layout = "HWC"', "HWC"),
         ('output_kind = "logits"', 'output_kind = "votes"', "votes"),
         ("mean = [0, 0, 0]", "", "mean and std come together"),
-        ("mean = [0, 0, 0]", "mean = [0, 0]", "unpack"),
+        (
+            "mean = [0, 0, 0]",
+            "mean = [0, 0]",
+            "mean must have a value for red",
+        ),
         ("min_margin = 0.15", "min_margin = 2", "min_margin"),
         ("width_px = 4", "width_px = 0", "size must be positive"),
         ("width_px = 4", "widht_px = 4", "widht_px"),
