@@ -219,16 +219,18 @@ class Registry:
 
     @contextmanager
     def undone_on_failure(self) -> Iterator[None]:
-        """Put the state back as it is now if what is done meanwhile fails."""
-        path = self._folder / _STATE_NAME
-        before = path.read_text(encoding="utf-8") if path.exists() else None
+        """Put the state back as it is now if what is done meanwhile fails.
+
+        Raises
+        ------
+        ModelError
+            If the state cannot be read, or not be put back.
+        """
+        before = self._history()
         try:
             yield
         except BaseException:
-            if before is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_whole(path, before)
+            self._write(before)
             raise
 
     def _history(self) -> list[str]:
@@ -244,8 +246,12 @@ class Registry:
         return history
 
     def _write(self, history: list[str]) -> None:
+        path = self._folder / _STATE_NAME
         try:
-            write_whole(self._folder / _STATE_NAME, json.dumps(history, indent=2) + "\n")
+            if history:
+                write_whole(path, json.dumps(history, indent=2) + "\n")
+            else:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise ModelError(f"{_STATE_NAME} cannot be written: {error.strerror}") from error
 

@@ -66,11 +66,6 @@ class ModelSwitch:
         self._registry = Registry(settings.models_folder)
         self._turn = asyncio.Lock()
 
-    @property
-    def served(self) -> str | None:
-        """The model that answers, ``name@version``; None when pictures are not classified."""
-        return self._served
-
     async def entries(self) -> tuple[ModelEntry, ...]:
         """List the models.
 
@@ -134,14 +129,14 @@ class ModelSwitch:
     async def _switch(self, model_id: str, write_down: Callable[[], object]) -> Switched:
         previous = self._require_served()
         factory = writing_factory(self._settings, classify=True, model=model_id)
-        with self._registry.undone_on_failure():
-            try:
+        try:
+            with self._registry.undone_on_failure():
                 write_down()  # no thread: it would go on writing when this is cancelled
                 await self._pool.renew(factory)
-            except WorkerError as error:
-                raise ModelRefusedError(f"no worker came up with {model_id}: {error}") from error
-            except ModelError as error:
-                raise ModelRefusedError(str(error)) from error
+        except WorkerError as error:
+            raise ModelRefusedError(f"no worker came up with {model_id}: {error}") from error
+        except ModelError as error:
+            raise ModelRefusedError(str(error)) from error
         self._served = model_id
         _LOG.info("model switched", model=model_id, previous=previous)
         return Switched(model_id, previous)

@@ -278,6 +278,21 @@ async def test_rollback_with_nothing_before_is_told(tmp_path: Path) -> None:
             await admin.rollback()
 
 
+async def test_a_choice_that_cannot_be_read_is_told(guarded: Guarded, good: bytes) -> None:
+    """Whoever edited the file has to know; nothing is switched."""
+    state = guarded.folder / "active.json"
+    before = state.read_bytes()
+    state.write_bytes(b"\xff")
+    try:
+        async with guarded.administer() as admin:
+            with pytest.raises(ModelRefusedError, match=r"active\.json cannot be read"):
+                await admin.activate("colours@2")
+        assert state.read_bytes() == b"\xff"
+    finally:
+        state.write_bytes(before)
+    assert await guarded.model_of(good) == "colours@1"
+
+
 @pytest.mark.parametrize("is_written", [False, True], ids=["at once", "while workers come up"])
 async def test_an_administrator_who_leaves_half_way_leaves_no_half(
     guarded: Guarded, good: bytes, is_written: bool

@@ -24,6 +24,7 @@ WHAT_IT_DOES = {
     "test_rollback_serves_the_model_of_before",
     "test_rollback_with_nothing_before_is_told",
     "test_a_server_that_does_not_classify_has_no_use_for_models",
+    "test_a_choice_that_cannot_be_read_is_told",
 }
 """Tests of those files that are of use and not of defence."""
 
