@@ -133,16 +133,14 @@ class Session:
         """
         if verdict is None:
             return self, StillOutcome(False, self.retake_count)
-        if verdict is Verdict.ACCEPT:
-            return replace(self, retake_count=0, _scene=self._scene.after_shot()), StillOutcome(
-                False, 0
-            )
-        count = self.retake_count + 1
-        if count > self.profile.steadiness.max_retakes:
-            return replace(self, retake_count=0, _scene=self._scene.after_shot()), StillOutcome(
-                True, count
-            )
-        return replace(self, retake_count=count), StillOutcome(False, count)
+        is_accepted = verdict is Verdict.ACCEPT
+        count = 0 if is_accepted else self.retake_count + 1
+        taken_anyway = count > self.profile.steadiness.max_retakes
+        if is_accepted or taken_anyway:
+            session = replace(self, retake_count=0, _scene=self._scene.after_shot())
+        else:
+            session = replace(self, retake_count=count)
+        return session, StillOutcome(taken_anyway, count)
 
     def _start_over(
         self, frame: PreviewFrame, measures: PreviewMeasures
