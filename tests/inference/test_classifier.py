@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import pytest
 
 from inference.classifier import OnnxClassifier
 from inference.errors import ModelError
-from inference.manifest import read_manifest
+from inference.manifest import ModelManifest, read_manifest
 from inference.prediction import Prediction
 from inference.preprocess import preprocess
 from inference.registry import SHIPPED_DEFAULT, SHIPPED_MODELS
@@ -171,11 +173,8 @@ class TestNetworksThatCannotBeUsed:
             load_model(read_manifest(folder))
 
 
-def tiers_of(manifest: object) -> TieredClassifier:
+def tiers_of(manifest: ModelManifest) -> TieredClassifier:
     """Load every tier, verified or not."""
-    from inference.manifest import ModelManifest
-
-    assert isinstance(manifest, ModelManifest)
     return TieredClassifier(
         manifest, [(tier.name, OnnxClassifier(manifest, tier)) for tier in manifest.tiers]
     )
@@ -183,9 +182,6 @@ def tiers_of(manifest: object) -> TieredClassifier:
 
 def rewrite(folder: Path, content: bytes) -> None:
     """Replace the only network of a folder, and its digest in the manifest."""
-    import hashlib
-    import re
-
     (folder / "fp32.onnx").write_bytes(content)
     text = (folder / "manifest.toml").read_text()
     digest = hashlib.sha256(content).hexdigest()

@@ -14,7 +14,7 @@ async def test_a_job_that_arrives_during_another_waits_its_turn() -> None:
     """What is written to a worker at work does not end it."""
     frames: asyncio.Queue[Frame | None] = asyncio.Queue()
     fork_server = ForkServer(build_handler, WorkerLimits(nice=0))
-    lane = Lane(on_frame=frames.put_nowait, on_end=lambda _: frames.put_nowait(None))
+    lane = Lane(on_frame=frames.put_nowait, on_end=lambda *_: frames.put_nowait(None))
     fork_server.start()
     try:
         async with asyncio.timeout(30):

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 
 import grpc.aio
 
+from tests.inference.processes import children_of
+
 
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
@@ -21,9 +23,10 @@ async def connected(port: int) -> AsyncIterator[grpc.aio.Channel]:
 class Process:
     """A server in a process of its own, started by the command line."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, port: int, announced: str = "") -> None:
         self.process = process
         self.port = port
+        self.announced = announced
 
     async def ended(self) -> int:
         """Wait for the exit code."""
@@ -43,35 +46,18 @@ async def serving(
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), 60)
-        port = int(line.decode().split(" with ")[0].rsplit(":", 1)[1])
-        yield Process(process, port)
+        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+        port = int(line.split(" with ")[0].rsplit(":", 1)[1])
+        yield Process(process, port, line)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-def parent_of(pid: int) -> int:
-    """Return the process that started this one."""
-    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
-
-
 def descendants_of(pid: int) -> list[int]:
     """Return the processes that it has started, and theirs."""
     found = []
-    with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
-        for child in map(int, children.read().split()):
-            found += [child, *descendants_of(child)]
+    for child in children_of(pid):
+        found += [child, *descendants_of(child)]
     return found
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that nobody has waited for does not."""
-    try:
-        os.kill(pid, 0)
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -22,8 +23,9 @@ from capture.errors import ConfigurationError, ProfileError
 from capture.server.app import Server
 from capture.settings import Settings
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
+from tests.inference.processes import is_alive, parent_of
 from tests.server.cameras import Camera, kinds
-from tests.server.processes import connected, descendants_of, is_alive, parent_of, serving
+from tests.server.processes import connected, descendants_of, serving
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -109,6 +111,19 @@ async def test_a_port_that_is_taken_prevents_the_start() -> None:
             await Server(Settings(classify=False, port=port, worker_count=1)).start()
 
 
+async def test_a_metrics_port_that_is_taken_prevents_the_start() -> None:
+    """The error names it, and nothing is left that listens or runs."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = Server(Settings(classify=False, port=0, worker_count=1, metrics_port=port))
+        with pytest.raises(ConfigurationError, match=f"metrics on 127.0.0.1:{port}"):
+            await server.start()
+    assert server.pool.worker_pids == ()
+    assert server.metrics_port is None
+
+
 async def test_a_default_profile_that_is_not_there_prevents_the_start() -> None:
     """It is found before any client is let in."""
     with pytest.raises(ProfileError):
@@ -158,6 +173,19 @@ async def test_a_second_sigterm_ends_it_at_once(good: bytes) -> None:
         assert await server.ended() == 1
 
 
+async def test_it_says_where_it_listens() -> None:
+    """For calls and for metrics, which are not reached from the same places."""
+    flags = ("--host", "0.0.0.0", "--insecure", "--metrics-port", "0")
+    async with serving(*flags) as server:
+        said = re.fullmatch(
+            r"listening on 0\.0\.0\.0:\d+ with 1 workers, profile default, "
+            r"metrics on 127\.0\.0\.1:(\d+)",
+            server.announced,
+        )
+        assert said, server.announced
+        assert is_reached("127.0.0.1", int(said[1]))
+
+
 async def test_workers_end_with_the_server() -> None:
     """Even kill -9 of the server leaves no process behind."""
     async with serving() as server:
@@ -192,3 +220,15 @@ async def test_metrics_stay_on_this_machine(settings: dict[str, str], is_open: b
         # Another address of this machine: who listens on all of them listens there too.
         assert is_reached("127.0.0.2", server.port)
         assert is_reached("127.0.0.2", server.metrics_port) == is_open
+
+
+async def test_a_server_takes_over_the_page_of_metrics_too() -> None:
+    """A new one may listen there while the old one does, and goes on when that has ended."""
+    async with running(metrics_port=0) as old:
+        port = old.metrics_port
+        assert port is not None
+        async with running(metrics_port=port) as new:
+            assert new.metrics_port == port
+            await old.stop(0)
+            assert is_reached("127.0.0.1", port)
+    assert not is_reached("127.0.0.1", port)

@@ -19,8 +19,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
+from tests.inference.processes import parent_of
 from tests.server.cameras import Camera
-from tests.server.processes import Process, connected, descendants_of, parent_of, serving
+from tests.server.processes import Process, connected, descendants_of, serving
 
 PICTURE_COUNT = 5
 PATIENT = {"SMART_CAPTURE_JOB_TIMEOUT_S": "600"}

@@ -18,6 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from capture.v1 import image_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
+from tests.inference.processes import children_of
 from tests.server.cameras import Camera
 
 KEY = "smart-capture-request-id"
@@ -127,11 +128,6 @@ def worker_of(server: Logged) -> int:
     (fork_server,) = children_of(server.pid)
     (worker,) = children_of(fork_server)
     return worker
-
-
-def children_of(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
-        return [int(child) for child in children.read().split()]
 
 
 def test_answers_that_nobody_waited_for_are_not_logged() -> None:

@@ -26,7 +26,7 @@ def test_every_error_class_has_a_row(error_class: type[Exception]) -> None:
     assert error_class in STATUS_TABLE
 
 
-def test_codes_of_rows_that_tell_are_unique_but_for_one_family() -> None:
+def test_codes_of_rows_that_tell_are_unique() -> None:
     """A code in the metadata names one cause."""
     codes = [row.code for row in STATUS_TABLE.values() if row.tells]
     assert len(codes) == len(set(codes))
