@@ -11,6 +11,7 @@ import sys
 import uvloop
 
 from capture.errors import SmartCaptureError
+from capture.server.address import bracketed
 from capture.server.app import Server, serve
 from capture.server.log import configure_log
 from capture.settings import load_settings
@@ -33,11 +34,13 @@ def main() -> int:
 
 
 def _announce(server: Server) -> None:
-    host = server.settings.host
-    metrics = f", metrics on {host}:{server.metrics_port}" if server.metrics_port else ""
+    settings = server.settings
+    metrics_address = f"{bracketed(settings.metrics_host)}:{server.metrics_port}"
+    metrics = f", metrics on {metrics_address}" if server.metrics_port else ""
     print(
-        f"listening on {host}:{server.port} with {server.pool.worker_count} workers, "
-        f"profile {server.settings.default_profile}{metrics}",
+        f"listening on {bracketed(settings.host)}:{server.port} "
+        f"with {server.pool.worker_count} workers, "
+        f"profile {settings.default_profile}{metrics}",
         flush=True,
     )
 

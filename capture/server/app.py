@@ -13,7 +13,6 @@ import grpc.aio
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
 from capture.errors import ConfigurationError
 from capture.pool import active_model, pool_of
@@ -27,6 +26,7 @@ from capture.server.desk import Profiles
 from capture.server.dispatch import Dispatcher
 from capture.server.health import Readiness
 from capture.server.metrics import Metrics
+from capture.server.metrics_page import MetricsPage
 from capture.server.models import ModelSwitch
 from capture.server.quarantine import Quarantine
 from capture.server.resume import SessionShelf, open_session_file
@@ -64,8 +64,6 @@ class Server:
         self.settings = settings
         self.port = 0
         """Where it listens once it has started."""
-        self.metrics_port: int | None = None
-        """Where it tells Prometheus; None when it does not."""
         self.metrics = Metrics()
         # Named, so that a worker that is replaced serves the same as the others.
         self._model = active_model(settings)
@@ -78,7 +76,16 @@ class Server:
         self._shelf: SessionShelf | None = None
         self._grpc: grpc.aio.Server | None = None
         self._tracing: Tracing | None = None
-        self._stop_metrics: Callable[[], None] = _nothing
+        self._page = (
+            None
+            if settings.metrics_port is None
+            else MetricsPage(self.metrics.registry, settings.metrics_host, settings.metrics_port)
+        )
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where it tells Prometheus; None when it does not."""
+        return None if self._page is None else self._page.port
 
     async def start(self) -> None:
         """Start the workers, then listen.
@@ -101,27 +108,30 @@ class Server:
         try:
             await self.pool.start()
             self._shelf.start()
-            await self._listen(profiles, self._shelf, credentials, tokens)
+            dispatcher = self._dispatcher()
+            self.metrics.watch(self.pool, dispatcher)
+            if self._page is not None:
+                self._page.start()
+            service = self._service(dispatcher, profiles, self._shelf)
+            await self._listen(service, credentials, tokens)
         except BaseException:
-            await self.pool.close()
-            self._shelf.end()
+            await self.stop(0)
             raise
 
-    async def _listen(
-        self,
-        profiles: Profiles,
-        shelf: SessionShelf,
-        credentials: grpc.ServerCredentials | None,
-        tokens: TokenFile | None,
-    ) -> None:
+    def _dispatcher(self) -> Dispatcher:
         settings = self.settings
         limits = AdmissionLimits(max_waiting_count=settings.max_queue_length)
-        tracing = self._tracing
-        new_dispatcher = Dispatcher if tracing is None else tracing.dispatcher
         folder = settings.quarantine_folder
         runner = self.pool if folder is None else Quarantine(self.pool, folder)
-        dispatcher = new_dispatcher(runner, limits, self.metrics)
-        service = SmartCaptureService(
+        if self._tracing is None:
+            return Dispatcher(runner, limits, self.metrics)
+        return self._tracing.dispatcher(runner, limits, self.metrics)
+
+    def _service(
+        self, dispatcher: Dispatcher, profiles: Profiles, shelf: SessionShelf
+    ) -> SmartCaptureService:
+        settings = self.settings
+        return SmartCaptureService(
             dispatcher,
             profiles,
             shelf,
@@ -134,30 +144,20 @@ class Server:
                 idle_timeout_s=settings.idle_timeout_s,
             ),
         )
-        interceptors: list[grpc.aio.ServerInterceptor] = []
-        if tokens is not None:  # first: strangers cost no span
-            interceptors.append(TokenGuard(tokens, self.metrics))
-        if tracing is not None:
-            interceptors.append(tracing.interceptor())
+
+    async def _listen(
+        self,
+        service: SmartCaptureService,
+        credentials: grpc.ServerCredentials | None,
+        tokens: TokenFile | None,
+    ) -> None:
+        settings = self.settings
         server = grpc.aio.server(
-            interceptors=interceptors,
+            interceptors=self._interceptors(tokens),
             options=options_of(settings),
             maximum_concurrent_rpcs=_MAX_CALL_COUNT,
         )
-        add_to(server, service)
-        switch = ModelSwitch(settings, self.pool, self._model)
-        is_guarded = tokens is not None
-        add_admin_to(server, ModelAdminService(switch, self.metrics, is_guarded=is_guarded))
-        health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
-        reflection.enable_server_reflection(
-            (
-                SERVICE_NAME,
-                ADMIN_SERVICE_NAME,
-                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-                reflection.SERVICE_NAME,
-            ),
-            server,
-        )
+        self._add_services(server, service, is_guarded=tokens is not None)
         address = f"{bracketed(settings.host)}:{settings.port}"
         try:
             self.port = (
@@ -170,20 +170,31 @@ class Server:
         await server.start()
         self._grpc = server
         await self._readiness.start()
-        self.metrics.watch(self.pool, dispatcher)
-        if settings.metrics_port is not None:
-            scrapes, thread = start_http_server(
-                settings.metrics_port, settings.metrics_host, registry=self.metrics.registry
-            )
 
-            self.metrics_port = scrapes.server_port
+    def _interceptors(self, tokens: TokenFile | None) -> list[grpc.aio.ServerInterceptor]:
+        interceptors: list[grpc.aio.ServerInterceptor] = []
+        if tokens is not None:  # first: strangers cost no span
+            interceptors.append(TokenGuard(tokens, self.metrics))
+        if self._tracing is not None:
+            interceptors.append(self._tracing.interceptor())
+        return interceptors
 
-            def stop_metrics() -> None:
-                scrapes.shutdown()
-                scrapes.server_close()
-                thread.join()
-
-            self._stop_metrics = stop_metrics
+    def _add_services(
+        self, server: grpc.aio.Server, service: SmartCaptureService, *, is_guarded: bool
+    ) -> None:
+        add_to(server, service)
+        switch = ModelSwitch(self.settings, self.pool, self._model)
+        add_admin_to(server, ModelAdminService(switch, self.metrics, is_guarded=is_guarded))
+        health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
+        reflection.enable_server_reflection(
+            (
+                SERVICE_NAME,
+                ADMIN_SERVICE_NAME,
+                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+                reflection.SERVICE_NAME,
+            ),
+            server,
+        )
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Take nothing new, finish what is in hand, and end within the grace period.
@@ -200,7 +211,8 @@ class Server:
             await self.drain.run(grace_s)
             await self._stop_taking_calls(self._grpc, ends_at_s)
             self._grpc = None
-        self._stop_metrics()
+        if self._page is not None:
+            await asyncio.to_thread(self._page.close)
         tracing, self._tracing = self._tracing, None
         if tracing is not None:
             await tracing.close(max(0.0, ends_at_s - time.monotonic()))
