@@ -9,6 +9,7 @@ import grpc.aio
 
 from capture.client.trace_context import Metadata, trace_metadata
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
+from capture.wire.metadata import TOKEN_KEY
 
 if TYPE_CHECKING:
     from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 Call = TypeVar("Call")
 
 
+def token_metadata(token: str | None) -> Metadata:
+    """Return what shows a token to a server; nothing where there is none."""
+    # Not as gRPC's call credentials: those refuse a plaintext connection, loopback too.
+    return ((TOKEN_KEY, f"Bearer {token}"),) if token else ()
+
+
 def stub_of(channel: grpc.aio.Channel, token: str | None) -> SmartCaptureAsyncStub:
     """Return the generated client; its calls show the token, if any, and their trace."""
-    # Not as gRPC's call credentials: those refuse a plaintext connection, loopback too.
-    shown = () if token is None else (("authorization", f"Bearer {token}"),)
-    return cast("SmartCaptureAsyncStub", _Introduced(SmartCaptureStub(channel), shown))
+    introduced = _Introduced(SmartCaptureStub(channel), token_metadata(token))
+    return cast("SmartCaptureAsyncStub", introduced)
 
 
 class _Introduced:

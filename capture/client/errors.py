@@ -36,10 +36,7 @@ from capture.errors import (
     SmartCaptureError,
     UnauthenticatedError,
 )
-
-PUSHBACK_KEY = "grpc-retry-pushback-ms"
-ERROR_CODE_KEY = "smart-capture-error-code"
-REQUEST_ID_KEY = "smart-capture-request-id"
+from capture.wire.metadata import ERROR_CODE_KEY, PUSHBACK_KEY, REQUEST_ID_KEY
 
 _DEFAULT_PUSHBACK_MS = 1000
 

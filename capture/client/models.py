@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import grpc.aio
 
+from capture.client.access import token_metadata
 from capture.client.channel import Connected
 from capture.client.errors import error_of_call
 from capture.v1 import model_admin_pb2
@@ -49,7 +50,7 @@ class AsyncModelAdmin(Connected):
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         super().__init__(target, credentials)
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._metadata = token_metadata(token)
         self._timeout_s = timeout_s
 
     async def entries(self) -> tuple[ModelEntry, ...]:

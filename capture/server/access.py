@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -20,8 +20,8 @@ from capture.errors import (
 from capture.server.calls import Context, answering
 from capture.server.metrics import Metrics
 from capture.server.tokens import Scope, TokenFile
+from capture.wire.metadata import TOKEN_KEY
 
-TOKEN_KEY: Final = "authorization"
 _SCHEME = "bearer "
 
 _OPEN_SERVICES = frozenset({"grpc.health.v1.Health"})

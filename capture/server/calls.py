@@ -18,7 +18,8 @@ from google.protobuf.message import DecodeError
 from capture.errors import IdleTimeoutError, InvalidMessageError, OverloadedError
 from capture.server.log import request_id
 from capture.server.metrics import Metrics
-from capture.server.status import REQUEST_ID_KEY, Refusal, refusal_of
+from capture.server.status import Refusal, refusal_of
+from capture.wire.metadata import REQUEST_ID_KEY
 from inference.errors import JobTimeoutError, PoisonJobError
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -220,6 +221,15 @@ class Drain:
                 come_to_an_end()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._no_streams.wait(), grace_s)
+
+
+@contextmanager
+def first_failure() -> Iterator[None]:
+    """Raise the first error of a group of tasks by itself: it has ended the others."""
+    try:
+        yield
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> None:

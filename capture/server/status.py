@@ -15,11 +15,10 @@ import grpc
 from capture import errors
 from capture.jobs import Unjudged
 from capture.v1 import assessment_pb2
+from capture.wire.metadata import ERROR_CODE_KEY, PUSHBACK_KEY
 from inference import errors as inference_errors
 
-ERROR_CODE_KEY = "smart-capture-error-code"
-REQUEST_ID_KEY = "smart-capture-request-id"
-PUSHBACK_KEY = "grpc-retry-pushback-ms"
+_SILENCE = "the server failed; its log has the cause under this request id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +158,3 @@ def _retry_after_ms(error: Exception) -> int:
             return max(1, round(1e3 * error.retry_after_s))
         case _:
             return 0
-
-
-_SILENCE = "the server failed; its log has the cause under this request id"

@@ -9,13 +9,6 @@ from capture.client import errors as client_errors
 from capture.server import status
 
 
-def test_client_and_server_agree_on_the_metadata():
-    """The keys are written down twice, once on each side of the wire."""
-    assert client_errors.ERROR_CODE_KEY == status.ERROR_CODE_KEY
-    assert client_errors.PUSHBACK_KEY == status.PUSHBACK_KEY
-    assert client_errors.REQUEST_ID_KEY == status.REQUEST_ID_KEY
-
-
 @pytest.mark.parametrize("row", sorted(set(status.STATUS_TABLE.values()), key=lambda row: row.code))
 def test_every_error_of_the_server_has_a_class_here(row):
     """What the server tells in its own words is never an unknown failure here."""
