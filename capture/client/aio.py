@@ -13,7 +13,7 @@ from capture.client.access import stub_of
 from capture.client.answers import read_assessment
 from capture.client.channel import Connected
 from capture.client.errors import error_of_call
-from capture.client.pictures import Picture, encoded_image
+from capture.client.pictures import Picture, encoded_off_loop
 from capture.client.pipeline import PictureAnswer, Pipeline
 from capture.client.session import RECONNECT_FOR_S, AsyncSession
 from capture.session import SessionConfig
@@ -108,7 +108,7 @@ class AsyncClient(Connected):
             If there is no answer.
         """
         request = smart_capture_pb2.AssessImageRequest(
-            image=image_to_wire(encoded_image(picture)),
+            image=image_to_wire(await encoded_off_loop(picture)),
             options=_options(profile, classify, max_label_count),
         )
         try:
@@ -119,7 +119,7 @@ class AsyncClient(Connected):
             raise error_of_call(error) from error
         return read_assessment(response.assessment)
 
-    async def assess_images(
+    def assess_images(
         self,
         pictures: Iterable[Picture] | AsyncIterable[Picture],
         *,
@@ -148,16 +148,16 @@ class AsyncClient(Connected):
         ------
         ServerError
             If the server cannot be reached for too long.
+        ValueError
+            If `max_in_flight` is below 1; at once.
         """
-        pipeline = Pipeline(
+        return Pipeline(
             self._stub,
             pictures,
             _options(profile, classify, max_label_count),
             max_in_flight=max_in_flight,
             reconnect_for_s=self._reconnect_for_s,
-        )
-        async for answer in pipeline.answers():
-            yield answer
+        ).answers()
 
     def session(
         self,

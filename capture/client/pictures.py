@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +18,8 @@ Picture: TypeAlias = bytes | Path | EncodedImage | NDArray[Any]
 (H, W) uint8 luma or (H, W, 3) uint8 BGR."""
 
 _JPEG_QUALITY = 92
+_MAX_JPEG_SIDE_PX = 65_500
+"""``JPEG_MAX_DIMENSION`` of libjpeg."""
 
 
 def encoded_image(picture: Picture) -> EncodedImage:
@@ -29,7 +32,7 @@ def encoded_image(picture: Picture) -> EncodedImage:
     UnreadableFileError
         If the file cannot be read.
     InvalidFrameError
-        If an array is neither (H, W) nor (H, W, 3) uint8.
+        If an array is neither (H, W) nor (H, W, 3) uint8, or too large for a JPEG.
     """
     if isinstance(picture, EncodedImage):
         return picture
@@ -43,6 +46,19 @@ def encoded_image(picture: Picture) -> EncodedImage:
     return EncodedImage(bytes(picture))
 
 
+async def encoded_off_loop(picture: Picture) -> EncodedImage:
+    """Return what `encoded_image` does; reading and encoding do not hold up the event loop.
+
+    Raises
+    ------
+    UnreadableFileError, InvalidFrameError
+        As `encoded_image`.
+    """
+    if isinstance(picture, bytes | EncodedImage):
+        return encoded_image(picture)
+    return await asyncio.to_thread(encoded_image, picture)
+
+
 def _encoded_array(picture: NDArray[Any]) -> EncodedImage:
     is_luma = picture.ndim == 2
     if picture.dtype != np.uint8 or picture.size == 0 or not (is_luma or picture.shape[2:] == (3,)):
@@ -52,5 +68,9 @@ def _encoded_array(picture: NDArray[Any]) -> EncodedImage:
     height, width = picture.shape[:2]
     if is_luma:
         return EncodedImage(picture.tobytes(), ImageEncoding.GRAY8, width, height)
+    if max(height, width) > _MAX_JPEG_SIDE_PX:
+        raise InvalidFrameError(
+            f"no side of a picture may be longer than {_MAX_JPEG_SIDE_PX} px, got {width}x{height}"
+        )
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return EncodedImage(data.tobytes())

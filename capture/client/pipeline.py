@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import grpc
-
 from capture.assessment import Assessment
 from capture.client.answers import read_assessment
 from capture.client.errors import JudgementFailedError, error_of
-from capture.client.exchange import StreamCall, exchange
-from capture.client.patience import Patience
-from capture.client.pictures import Picture, encoded_image
+from capture.client.exchange import StreamCall, converse
+from capture.client.pictures import Picture, encoded_off_loop
+from capture.client.retries import Retries
 from capture.errors import SmartCaptureError
 from capture.v1 import smart_capture_pb2
 from capture.wire.images import image_to_wire
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
 
 MAX_ATTEMPTS = 8
-FIRST_RETRY_AFTER_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ class Pipeline:
         self._unanswered: dict[str, smart_capture_pb2.AssessImagesRequest] = {}
         self._to_send: asyncio.Queue[str | None] = asyncio.Queue()
         self._answers: asyncio.Queue[PictureAnswer | None] = asyncio.Queue()
-        self._attempts: Counter[str] = Counter()
+        self._retries = Retries(self._send_again, MAX_ATTEMPTS)
         self._is_read = False
 
     async def answers(self) -> AsyncGenerator[PictureAnswer, None]:
@@ -122,7 +118,7 @@ class Pipeline:
         async for picture in self._pictures:
             await self._room.acquire()
             try:
-                image = image_to_wire(await asyncio.to_thread(encoded_image, picture))
+                image = image_to_wire(await encoded_off_loop(picture))
             except SmartCaptureError as error:
                 self._answers.put_nowait(PictureAnswer(index, None, error))
             else:
@@ -136,50 +132,43 @@ class Pipeline:
         self._end_when_done()
 
     def _end_when_done(self) -> None:
-        if self._is_read and not self._unanswered:
+        if self.is_done:
             self._to_send.put_nowait(None)
 
     async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
-        patience = Patience(self._reconnect_for_s, clock())
-        while True:
-            failure: grpc.aio.AioRpcError | None = None
-            try:
-                await self._once(patience)
-            except grpc.aio.AioRpcError as error:
-                failure = error
-            if self._is_read and not self._unanswered:
-                self._answers.put_nowait(None)
-                return
-            await asyncio.sleep(patience.wait_s(failure, clock()))
-            self._to_send = asyncio.Queue()
-            for name in self._unanswered:
-                self._to_send.put_nowait(name)
+        await converse(self, smart_capture_pb2.AssessImagesResponse, self._reconnect_for_s)
+        self._answers.put_nowait(None)
 
-    async def _once(self, patience: Patience) -> None:
-        await exchange(
-            self._stub.AssessImages(),
-            smart_capture_pb2.AssessImagesResponse,
-            patience,
-            write=self._write,
-            receive=self._receive,
-        )
+    # ---- what `converse` asks for
 
-    async def _write(self, call: StreamCall) -> None:
+    @property
+    def is_done(self) -> bool:
+        """Whether every picture is read and answered."""
+        return self._is_read and not self._unanswered
+
+    def open(self) -> StreamCall:
+        """Open a stream."""
+        return self._stub.AssessImages()
+
+    def begin_anew(self) -> None:
+        """Put every picture without an answer in line."""
+        self._retries.stream_ended()
+        self._to_send = asyncio.Queue()
+        for name in self._unanswered:
+            self._to_send.put_nowait(name)
+
+    async def write(self, call: StreamCall) -> None:
+        """Send pictures as they come."""
         while (name := await self._to_send.get()) is not None:
             await call.write(self._unanswered[name])
         await call.done_writing()
 
-    def _receive(self, response: smart_capture_pb2.AssessImagesResponse) -> None:
-        name, error = response.id, response.error
-        if name not in self._unanswered:
+    def receive(self, response: smart_capture_pb2.AssessImagesResponse) -> None:
+        """Note an answer, unless the picture is to be sent again."""
+        name = response.id
+        if name not in self._unanswered or self._retries.put_off(name, response.error):
             return
-        self._attempts[name] += 1
-        if response.HasField("error") and error.retryable and self._attempts[name] < MAX_ATTEMPTS:
-            wait_s = max(error.retry_after_ms / 1000, FIRST_RETRY_AFTER_S)
-            asyncio.get_running_loop().call_later(wait_s, self._send_again, name)
-            return
-        del self._unanswered[name], self._attempts[name]
+        del self._unanswered[name]
         self._answers.put_nowait(_answer(response))
         self._end_when_done()
 

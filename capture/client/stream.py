@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import grpc
 
 from capture.client.answers import read_assessment, read_stability
 from capture.client.errors import JudgementFailedError, error_of
@@ -21,9 +18,9 @@ from capture.client.events import (
     StillFailed,
     StillJudged,
 )
-from capture.client.exchange import StreamCall, exchange
+from capture.client.exchange import StreamCall, converse
 from capture.client.outbox import Outbox
-from capture.client.patience import Patience
+from capture.client.retries import Retries
 from capture.gates.stability import Stability
 from capture.session import SessionConfig
 from capture.v1 import session_pb2
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from capture.v1.smart_capture_pb2_grpc import SmartCaptureAsyncStub
 
 MAX_STILL_ATTEMPTS = 5
-FIRST_RETRY_AFTER_S = 0.1
 
 
 class Stream:
@@ -66,7 +62,7 @@ class Stream:
         self._outbox = outbox
         self._tell = tell
         self._reconnect_for_s = reconnect_for_s
-        self._still_attempts: Counter[int] = Counter()
+        self._retries = Retries(outbox.send_still_again, MAX_STILL_ATTEMPTS)
         self._started = asyncio.Event()
 
     async def run(self) -> None:
@@ -77,32 +73,28 @@ class Stream:
         SmartCaptureError
             If the server refuses the session, or cannot be reached for too long.
         """
-        clock = asyncio.get_running_loop().time
-        patience = Patience(self._reconnect_for_s, clock())
-        while True:
-            failure: grpc.aio.AioRpcError | None = None
-            try:
-                await self._once(patience)
-            except grpc.aio.AioRpcError as error:
-                failure = error
-            if self._outbox.is_done:
-                return
-            wait_s = patience.wait_s(failure, clock())
-            for preview_id in self._outbox.connection_lost():
-                self._tell(PreviewSkipped(preview_id))
-            await asyncio.sleep(wait_s)
+        await converse(self, session_pb2.CaptureResponse, self._reconnect_for_s)
 
-    async def _once(self, patience: Patience) -> None:
+    # ---- what `converse` asks for
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the outbox is closed and every still is answered."""
+        return self._outbox.is_done
+
+    def open(self) -> StreamCall:
+        """Open a stream; the session has not started there."""
         self._started.clear()
-        await exchange(
-            self._stub.Capture(),
-            session_pb2.CaptureResponse,
-            patience,
-            write=self._write,
-            receive=self._receive,
-        )
+        return self._stub.Capture()
 
-    async def _write(self, call: StreamCall) -> None:
+    def begin_anew(self) -> None:
+        """Put every still without a verdict in line, and tell which previews are lost."""
+        self._retries.stream_ended()
+        for preview_id in self._outbox.connection_lost():
+            self._tell(PreviewSkipped(preview_id))
+
+    async def write(self, call: StreamCall) -> None:
+        """Send the configuration and then, once the session has started, what there is."""
         await call.write(session_pb2.CaptureRequest(config=config_to_wire(self._config)))
         # A session that is refused would overtake what is written after it.
         await self._started.wait()
@@ -110,7 +102,8 @@ class Stream:
             await call.write(request)
         await call.done_writing()
 
-    def _receive(self, response: session_pb2.CaptureResponse) -> None:
+    def receive(self, response: session_pb2.CaptureResponse) -> None:
+        """Tell what the server says."""
         match response.WhichOneof("message"):
             case "started":
                 self._tell(self._start(response.started))
@@ -142,16 +135,9 @@ class Stream:
         )
 
     def _receive_still(self, result: session_pb2.StillResult) -> None:
-        still_id, error = result.still_id, result.error
-        self._still_attempts[still_id] += 1
-        may_come_again = self._still_attempts[still_id] < MAX_STILL_ATTEMPTS
-        if result.HasField("error") and error.retryable and may_come_again:
-            wait_s = max(error.retry_after_ms / 1000, FIRST_RETRY_AFTER_S)
-            asyncio.get_running_loop().call_later(wait_s, self._outbox.send_still_again, still_id)
-            return
-        del self._still_attempts[still_id]
-        self._outbox.drop_still(still_id)
-        self._tell(_still_event(result))
+        if not self._retries.put_off(result.still_id, result.error):
+            self._outbox.drop_still(result.still_id)
+            self._tell(_still_event(result))
 
 
 def _preview_event(update: session_pb2.StabilityUpdate) -> Stability | InputRefused:

@@ -143,6 +143,17 @@ async def test_an_array_that_is_no_picture_is_refused_before_it_is_sent(picture)
             await client.assess_image(picture)
 
 
+async def test_an_array_too_long_for_a_jpeg_is_an_answer_of_its_own():
+    """In words, and only for that one of many."""
+    long = np.zeros((65_501, 1, 3), np.uint8)
+    async with serving(Scripted(many=[in_order])) as target, AsyncClient(target) as client:
+        answers = [answer async for answer in client.assess_images([long, PICTURE])]
+    failed = {answer.index: answer.error for answer in answers if answer.error}
+    assert list(failed) == [0]
+    assert isinstance(failed[0], InvalidFrameError)
+    assert "got 1x65501" in str(failed[0])
+
+
 async def test_every_one_of_many_pictures_has_its_answer(tmp_path):
     """Answers come as they are done; a file that is not there is an answer too."""
     there = tmp_path / "there.jpg"
@@ -193,6 +204,51 @@ async def test_a_picture_refused_for_overload_is_sent_again():
     assert all(answer.error is None for answer in answers)
 
 
+async def test_pictures_that_end_while_the_server_is_away_end_the_stream():
+    """The next stream has nothing to carry, and is not waited in for ever."""
+    is_cut = asyncio.Event()
+
+    async def judge_one_and_cut(requests, context):
+        yield judged(await anext(requests))
+        is_cut.set()
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+
+    async def one_picture():
+        yield PICTURE
+        await is_cut.wait()
+        await asyncio.sleep(0.02)
+
+    script = Scripted(many=[judge_one_and_cut, in_order])
+    async with serving(script) as target, AsyncClient(target) as client, asyncio.timeout(30):
+        answers = [answer async for answer in client.assess_images(one_picture())]
+    assert [answer.index for answer in answers] == [0]
+
+
+async def test_a_picture_put_off_goes_over_the_next_stream_once():
+    """The wait that was asked for ends with its stream: nothing is judged twice."""
+    heard = []
+
+    async def put_off_and_cut(requests, context):
+        request = await anext(requests)
+        error = assessment_pb2.ImageError(
+            code="OVERLOADED", message="full", retryable=True, retry_after_ms=300
+        )
+        yield smart_capture_pb2.AssessImagesResponse(id=request.id, error=error)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+
+    async def slowly(requests, _context):
+        async for request in requests:
+            heard.append(request.id)
+            await asyncio.sleep(0.6)
+            yield judged(request)
+
+    script = Scripted(many=[put_off_and_cut, slowly])
+    async with serving(script) as target, AsyncClient(target) as client:
+        answers = [answer async for answer in client.assess_images([PICTURE])]
+    assert [answer.index for answer in answers] == [0]
+    assert heard == ["0"]
+
+
 async def test_pictures_are_read_only_as_fast_as_they_are_judged():
     """A million files are not read ahead of a slow server."""
     read: list[int] = []
@@ -208,6 +264,16 @@ async def test_pictures_are_read_only_as_fast_as_they_are_judged():
         await asyncio.sleep(0.05)
         assert len(read) <= 5
         await answers.aclose()
+
+
+async def test_answers_that_are_left_early_leave_no_task_behind():
+    """Once they are closed nothing is read or sent any more."""
+    async with serving(Scripted(many=[in_order])) as target, AsyncClient(target) as client:
+        answers = client.assess_images([PICTURE] * 20, max_in_flight=1)
+        await anext(answers)
+        await answers.aclose()
+        names = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()}
+        assert not {name for name in names if name.startswith("Pipeline.")}
 
 
 async def test_many_pictures_and_no_server_is_an_error():
