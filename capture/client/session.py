@@ -9,19 +9,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-from capture.client.events import (
-    Event,
-    InputRefused,
-    PreviewSkipped,
-    SessionStarted,
-    StillFailed,
-    StillJudged,
-)
+from capture.client.events import Event, PreviewSkipped, SessionStarted, StillJudged
 from capture.client.outbox import Outbox
 from capture.client.pictures import Picture, encoded_image
 from capture.client.stream import Stream
+from capture.client.waiters import Waiters
 from capture.errors import SessionError, SmartCaptureError
 from capture.gates.stability import Stability
 from capture.measure.gyro import GyroSample
@@ -38,8 +32,6 @@ RECONNECT_FOR_S = 60.0
 
 MAX_WAITING_EVENTS = 1024
 """Events kept for a reader who is away; the oldest go first."""
-
-Answer = TypeVar("Answer")
 
 
 class AsyncSession:
@@ -70,8 +62,7 @@ class AsyncSession:
         self._events: deque[Event] = deque(maxlen=MAX_WAITING_EVENTS)
         self._news = asyncio.Event()
         self._ids = count(1)
-        self._previews: dict[int, asyncio.Future[Stability | None]] = {}
-        self._stills: dict[int, asyncio.Future[StillJudged]] = {}
+        self._waiters = Waiters()
         self._token = ""
         self._runner: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -94,8 +85,11 @@ class AsyncSession:
             self._outbox.close()
         else:
             self._runner.cancel()
-        # What ended the stream has been told to whoever waited for an answer.
-        await asyncio.wait([self._runner])
+        try:
+            # What ended the stream has been told to whoever waited for an answer.
+            await asyncio.wait([self._runner])
+        finally:
+            self._runner.cancel()  # where whoever leaves will not wait for that
 
     @property
     def token(self) -> str:
@@ -179,7 +173,7 @@ class AsyncSession:
         preview_id = self.send_preview(
             picture, captured_at_ms=captured_at_ms, exposure_time_s=exposure_time_s
         )
-        return await self._answer(self._previews, preview_id)
+        return await self._waiters.preview(preview_id)
 
     async def judge_still(self, picture: Picture, *, captured_at_ms: float = 0.0) -> StillJudged:
         """Send a shot and wait for its verdict.
@@ -194,7 +188,7 @@ class AsyncSession:
             If the session is over.
         """
         still_id = self.send_still(picture, captured_at_ms=captured_at_ms)
-        return await self._answer(self._stills, still_id)
+        return await self._waiters.still(still_id)
 
     async def next_event(self, timeout_s: float | None = None) -> Event | None:
         """Wait for the next event; None when there is none in time, or no more.
@@ -245,55 +239,14 @@ class AsyncSession:
         if self._is_over or self._is_closing:
             raise SessionError("the session is not open")
 
-    async def _answer(self, waiting: dict[int, asyncio.Future[Answer]], request_id: int) -> Answer:
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        waiting[request_id] = future
-        try:
-            return await future
-        finally:
-            waiting.pop(request_id, None)
-
     def _tell(self, event: Event) -> None:
         if isinstance(event, SessionStarted):
             self._token = event.session_token
-        if not self._answer_to_waiter(event):
+        if not self._waiters.tell(event):
             self._events.append(event)
             self._news.set()
 
-    def _answer_to_waiter(self, event: Event) -> bool:
-        match event:
-            case Stability(preview_id=preview_id):
-                return _resolve(self._previews.get(preview_id), event)
-            case PreviewSkipped(preview_id=preview_id):
-                return _resolve(self._previews.get(preview_id), None)
-            case InputRefused(preview_id=preview_id, error=error):
-                return _reject(self._previews.get(preview_id), error)
-            case StillJudged(still_id=still_id):
-                return _resolve(self._stills.get(still_id), event)
-            case StillFailed(still_id=still_id, error=error):
-                return _reject(self._stills.get(still_id), error)
-            case _:
-                return False
-
     def _end(self, runner: asyncio.Task[None]) -> None:
         failure = None if runner.cancelled() else runner.exception()
-        reason = failure or SessionError("the session was closed")
-        for preview in self._previews.values():
-            _reject(preview, reason)
-        for still in self._stills.values():
-            _reject(still, reason)
+        self._waiters.give_up(failure or SessionError("the session was closed"))
         self._news.set()
-
-
-def _resolve(future: asyncio.Future[Answer] | None, answer: Answer) -> bool:
-    if future is None or future.done():
-        return False
-    future.set_result(answer)
-    return True
-
-
-def _reject(future: asyncio.Future[Answer] | None, error: BaseException) -> bool:
-    if future is None or future.done():
-        return False
-    future.set_exception(error)
-    return True

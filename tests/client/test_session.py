@@ -222,6 +222,36 @@ async def test_a_still_refused_for_overload_is_sent_again_when_asked():
     assert times[1] - times[0] >= 0.149
 
 
+async def test_a_still_put_off_goes_over_the_next_stream_once():
+    """The wait that was asked for ends with its stream: no shot is counted twice."""
+    heard: list[int] = []
+
+    async def put_off_and_cut(stream: Conversation) -> None:
+        await stream.start()
+        request = await stream.hear()
+        assert request is not None
+        error = assessment_pb2.ImageError(
+            code="OVERLOADED", message="full", retryable=True, retry_after_ms=300
+        )
+        await stream.say(still=session_pb2.StillResult(still_id=request.still.id, error=error))
+        await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+
+    async def judge_slowly(stream: Conversation) -> None:
+        await stream.start(resumed=True)
+        while (request := await stream.hear()) is not None:
+            heard.append(request.still.id)
+            await asyncio.sleep(0.6)
+            await stream.judge(request.still)
+
+    async with (
+        serving(Scripted(streams=[put_off_and_cut, judge_slowly])) as target,
+        AsyncClient(target) as client,
+        client.session() as session,
+    ):
+        await session.judge_still(SHOT)
+    assert heard == [1]
+
+
 async def test_a_broken_still_is_its_own_error_and_the_session_goes_on():
     """What the server says of the bytes comes back as the class it was there."""
 
@@ -314,13 +344,29 @@ async def test_closing_waits_for_the_verdicts_of_shots_under_way():
             session.send_preview(FRAME)
 
 
+async def silent(stream: Conversation) -> None:
+    """Hear everything, and say nothing."""
+    await stream.start()
+    while await stream.hear() is not None:
+        pass
+
+
+async def test_leaving_can_be_given_up():
+    """Where nobody will wait for the verdicts, the session is over all the same."""
+    async with serving(Scripted(streams=[silent])) as target, AsyncClient(target) as client:
+        session = client.session()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), session:
+                session.send_still(SHOT)
+        async with asyncio.timeout(30):
+            events = [event async for event in session.events()]
+        assert not any(isinstance(event, StillJudged) for event in events)
+        with pytest.raises(SessionError, match="not open"):
+            session.send_still(SHOT)
+
+
 async def test_shots_without_verdicts_do_not_pile_up():
     """A server that does not answer is not sent shots for ever."""
-
-    async def silent(stream: Conversation) -> None:
-        await stream.start()
-        while await stream.hear() is not None:
-            pass
 
     async def shoot_for_ever(target: str) -> None:
         async with AsyncClient(target) as client, client.session() as session:
