@@ -24,18 +24,38 @@ Inner = TypeVar("Inner")
 
 
 class EventLoopThread:
-    """An event loop in a thread of its own."""
+    """An event loop in a thread of its own, between `start` and `close`."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="smart-capture", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end = asyncio.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether coroutines can be run there."""
+        return self._loop is not None
 
     def start(self) -> None:
         """Start the thread."""
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._loop,), name="smart-capture", daemon=True
+        )
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine there and wait for it; an interruption here cancels it there."""
+        """Run a coroutine there and wait for it; an interruption here cancels it there.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no thread; nobody would ever run it.
+        """
+        if self._loop is None:
+            coroutine.close()
+            raise RuntimeError("use the client as a with block")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
@@ -44,17 +64,16 @@ class EventLoopThread:
             raise
 
     def close(self) -> None:
-        """End the loop and its thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """End the thread, and whatever still runs there."""
+        if self._loop is None or self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
+        self._loop = self._thread = None
 
-    def _run(self) -> None:
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._end.wait())
 
 
 class _Facade(Generic[Inner]):
@@ -110,7 +129,8 @@ def _iterating(
                     return
                 yield result
         finally:
-            self._thread.run(_close(results))
+            if self._thread.is_running:  # else its end has closed them
+                self._thread.run(_close(results))
 
     return call
 
@@ -208,5 +228,7 @@ class Client(_Facade[AsyncClient]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._thread.run(self._inner.__aexit__(kind, error, trace))
-        self._thread.close()
+        try:
+            self._thread.run(self._inner.__aexit__(kind, error, trace))
+        finally:
+            self._thread.close()

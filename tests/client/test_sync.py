@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import cv2
@@ -12,6 +13,8 @@ from capture.demo.samples import DemoSamples, load_samples
 from capture.demo.server_process import server_process
 from capture.errors import ProfileError, SessionError, TruncatedImageError
 from capture.gates.stability import StabilityState
+from tests.client.scripted import Scripted, serving
+from tests.client.test_aio import PICTURE, in_order
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +121,27 @@ def test_events_come_to_who_only_sends(client, samples):
     assert {type(event) for event in events[1:]} == {InputRefused, StillJudged}
     with pytest.raises(SessionError):
         session.send_still(samples.stills[5].file)
+
+
+def test_a_client_outside_its_block_says_so():
+    """Before it and after it, in place of waiting for an answer for ever."""
+    client = Client("127.0.0.1:1")
+    for _ in range(2):
+        for call in (client.assess_image, lambda _: list(client.assess_images([PICTURE]))):
+            with pytest.raises(RuntimeError, match="use the client as a with block"):
+                call(PICTURE)
+        with client:
+            pass
+
+
+async def test_answers_that_are_left_behind_end_with_the_client():
+    """Whoever holds on to them afterwards can still let go of them."""
+
+    def take_one(target: str) -> None:
+        with Client(target) as client:
+            answers = client.assess_images([PICTURE] * 3)
+            next(answers)
+        answers.close()
+
+    async with serving(Scripted(many=[in_order])) as target:
+        await asyncio.to_thread(take_one, target)
