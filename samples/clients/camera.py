@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from capture.client import Client, StillJudged
 from capture.drawing import AMBER, BOLD, GREEN, INK, PAPER, RED, VERDICT_COLORS, Box, Canvas
+from capture.errors import SmartCaptureError
 from capture.gates.stability import Stability, StabilityState
 
 Frame = NDArray[Any]
@@ -143,4 +144,7 @@ def overlay(frame: Frame, guidance: Stability, shot: StillJudged | None) -> Fram
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SmartCaptureError as error:
+        raise SystemExit(f"camera.py: {error}") from None

@@ -40,6 +40,15 @@ def test_a_source_that_cannot_be_opened_is_said(target):
     assert done.stderr.strip().endswith("cannot open missing.mp4")
 
 
+def test_what_the_server_refuses_is_said(target):
+    """So is a profile that the server does not have."""
+    done = run(target, samples_folder() / "burst" / "%03d.jpg", "--profile", "missing")
+    assert done.returncode == 1
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("camera.py: ")
+    assert "missing" in told
+
+
 def test_the_overlay_changes_nothing_but_its_bars():
     """Guidance is drawn below, the verdict above; what lies between stays the picture."""
     spec = importlib.util.spec_from_file_location("camera_client", CAMERA)
