@@ -32,6 +32,10 @@ PICTURE = Box(MARGIN, 72, 820, 640)
 COLUMN_X = PICTURE.x + PICTURE.width + MARGIN
 COLUMN_WIDTH = WIDTH - COLUMN_X - MARGIN
 HISTOGRAM = Box(MARGIN, HEIGHT - 116, PICTURE.width, 92)
+TILE_REMARK = (
+    "In the tiles: blur of each, judged alone, in px. The picture is judged by all of them "
+    "together."
+)
 SOFT_PX = 3.0  # tiles at this blur, in pixels at the reference scale, are drawn fully red
 
 
@@ -60,7 +64,9 @@ def draw_explanation(name: str, decoded: DecodedImage, assessment: Assessment) -
     _draw_tiles(page, where, assessment)
     _draw_histogram(page, decoded.luma, assessment.measures.exposure)
     y = _write_reasons(page, assessment)
-    _write_measures(page, y + 12, assessment)
+    y = _write_measures(page, y + 12, assessment)
+    if assessment.measures.blur.tiles:
+        page.paragraph(TILE_REMARK, COLUMN_X, y + 12, COLUMN_WIDTH, size=15, color=GREY)
     return page
 
 
@@ -107,7 +113,7 @@ def _draw_histogram(page: Canvas, luma: NDArray[np.uint8], exposure: Exposure) -
         if tall:
             page.fill(bar, color)
     page.text(
-        f"black {100 * exposure.clipped_shadow_fraction:.1f} %",
+        f"clipped black {100 * exposure.clipped_shadow_fraction:.1f} %",
         box.x,
         box.y - 8,
         size=14,
@@ -130,7 +136,7 @@ def _write_reasons(page: Canvas, assessment: Assessment) -> int:
     return y
 
 
-def _write_measures(page: Canvas, y: int, assessment: Assessment) -> None:
+def _write_measures(page: Canvas, y: int, assessment: Assessment) -> int:
     measures = assessment.measures
     exposure = measures.exposure
     rows = [
@@ -148,6 +154,7 @@ def _write_measures(page: Canvas, y: int, assessment: Assessment) -> None:
         page.text(name, COLUMN_X, y, size=15, color=GREY)
         page.text(value, COLUMN_X + 170, y, size=15)
         y += 22
+    return y
 
 
 def _blur_rows(blur: Blur) -> list[tuple[str, str]]:
