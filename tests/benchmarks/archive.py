@@ -278,7 +278,7 @@ def ask_status(scratch: Path, count: int) -> Rows:
         f"status of a ledger of {count:,} rows",
         f"{duration_s:.3f} s",
         *("1 s", "0.2 s", f"status --rows {count}"),
-        "opened, counted by outcome, runs listed; for 10,000,000 rows in the issue",
+        "opened, counted by outcome, runs listed; floor and goal are for 10,000,000 rows",
     )
 
 

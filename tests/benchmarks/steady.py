@@ -278,7 +278,7 @@ def motion_rows(report: Report, sequences: list[Sequence]) -> None:
             0.10,
             unit=" px",
         )
-    report.add("frames without a motion", unseen / total, 0.02, 0.0, note="not in the issue")
+    report.add("frames without a motion", unseen / total, 0.02, 0.0, note="not asked for")
 
 
 def rms(values: NDArray[np.float64]) -> float:

@@ -151,7 +151,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--environments", type=Path, help="folder for those of the peers")
     parser.add_argument(
-        "--growth-requests", type=int, default=20_000, help="the issue asks for 200000"
+        "--growth-requests", type=int, default=20_000, help="more of them show slower growth"
     )
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
