@@ -26,8 +26,8 @@ class _ImageEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImageEn
     IMAGE_ENCODING_UNSPECIFIED: _ImageEncoding.ValueType  # 0
     """Unset: a picture file; its format is read from its first bytes."""
     IMAGE_ENCODING_FILE: _ImageEncoding.ValueType  # 1
-    """A picture file (JPEG, PNG, WebP, TIFF, BMP, AVIF, a GIF of one frame); its format is read
-    from its first bytes.
+    """A picture file (JPEG, PNG, WebP, TIFF, BMP, AVIF, a GIF of one frame; HEIC and camera RAW
+    where the server has their extras); its format is read from its first bytes.
     """
     IMAGE_ENCODING_GRAY8: _ImageEncoding.ValueType  # 2
     """One luma plane, a byte a pixel."""
@@ -42,8 +42,8 @@ class ImageEncoding(_ImageEncoding, metaclass=_ImageEncodingEnumTypeWrapper):
 IMAGE_ENCODING_UNSPECIFIED: ImageEncoding.ValueType  # 0
 """Unset: a picture file; its format is read from its first bytes."""
 IMAGE_ENCODING_FILE: ImageEncoding.ValueType  # 1
-"""A picture file (JPEG, PNG, WebP, TIFF, BMP, AVIF, a GIF of one frame); its format is read
-from its first bytes.
+"""A picture file (JPEG, PNG, WebP, TIFF, BMP, AVIF, a GIF of one frame; HEIC and camera RAW
+where the server has their extras); its format is read from its first bytes.
 """
 IMAGE_ENCODING_GRAY8: ImageEncoding.ValueType  # 2
 """One luma plane, a byte a pixel."""

@@ -539,7 +539,9 @@ class StabilityUpdate(_message.Message):
     ready: _builtins.bool
     """Shoot now."""
     predicted_blur_px: _builtins.float
-    """Blur that the movement would cause in the still, in pixels of the still; unset when unknown."""
+    """How far the content would move while the shutter is open, in pixels of the still; unset when
+    unknown. A length: straight movement over L px has a blur_px of L / sqrt(24).
+    """
     max_predicted_blur_px: _builtins.float
     """What the profile allows, in pixels of the still."""
     speed_px_s: _builtins.float
