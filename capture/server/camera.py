@@ -1,10 +1,11 @@
 """One camera session: what comes in, what is judged, what goes out.
 
 Four tasks share a session: one reads, one has previews measured, one has stills judged, one
-writes. The newest preview wins, and each one passed over is answered. Stills are judged in
-order, and none is skipped. The outbox is bounded: when the client does not read its answers,
-nothing more is read from it, so that it cannot fill our memory. What the stream remembers is
-folded in `capture.session`; it only ever changes between two awaits of the event loop.
+writes; a fifth waits for the end of the server. The newest preview wins, and each one passed
+over is answered. Stills are judged in order, and none is skipped. The outbox is bounded: when
+the client does not read its answers, nothing more is read from it, so that it cannot fill our
+memory. What the stream remembers is folded in `capture.session`; it only ever changes between
+two awaits of the event loop.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import time
 from collections.abc import AsyncIterator
 
 from capture.assessment import MeasuredPreview
-from capture.errors import IdleTimeoutError, InvalidMessageError, SessionError
+from capture.errors import SessionError
 from capture.gates.verdict import Verdict
 from capture.jobs import PreviewJob, Unjudged
 from capture.server.admission import JobKind
-from capture.server.calls import Call, Drain, next_within
+from capture.server.calls import Call, Drain, first_failure
 from capture.server.desk import StillDesk
 from capture.server.dispatch import Dispatcher, Order
 from capture.server.outbox import Outbox
+from capture.server.preview_slot import PreviewSlot
 from capture.server.resume import OpenSession, SessionShelf
 from capture.server.status import Refusal, refusal_of
 from capture.server.stream_end import StreamEnd
@@ -85,17 +87,10 @@ class CameraStream:
         self._idle_timeout_s = idle_timeout_s
         self._outbox = Outbox(call.context)
         self._stills: asyncio.Queue[session_pb2.Still | None] = asyncio.Queue(_MAX_WAITING_STILLS)
-        self._newest: session_pb2.Preview | None = None
-        self._has_news = asyncio.Event()
+        self._previews = PreviewSlot()
 
     async def run(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
-        """Read, judge and answer until the end has come, and what was read is answered.
-
-        Raises
-        ------
-        ExceptionGroup
-            If one of the tasks failed.
-        """
+        """Read, judge and answer until the end has come, and what was read is answered."""
         opened, session = self._opened, self._opened.session
         started = started_to_wire(
             session.config,
@@ -104,41 +99,36 @@ class CameraStream:
             is_resumed=opened.is_resumed,
         )
         await self._outbox.put(started=started)
-        async with asyncio.TaskGroup() as group:
-            writer = group.create_task(self._outbox.send())
-            previews = group.create_task(self._measure_previews())
-            stills = group.create_task(self._judge_stills())
-            reader = group.create_task(self._read(requests))
-
-            def come_to_an_end() -> None:
-                # Before the client knows: it may be with the next server before we are done.
-                self._shelf.write(self._opened)
-                notice = session_pb2.DrainNotice(grace_ms=round(1e3 * self._drain.left_s))
-                group.create_task(self._outbox.put(drain=notice))
-                linger_s = min(_LINGER_S, self._drain.left_s / 2)
-                asyncio.get_running_loop().call_later(linger_s, self._end.come)
-
-            with self._drain.telling(come_to_an_end):
+        drains = asyncio.Event()
+        with first_failure(), self._drain.telling(drains.set):
+            async with asyncio.TaskGroup() as group:
+                writer = group.create_task(self._outbox.send())
+                previews = group.create_task(self._measure_previews())
+                stills = group.create_task(self._judge_stills())
+                notice = group.create_task(self._give_notice(drains))
+                reader = group.create_task(self._read(requests))
                 await asyncio.wait([reader])
-                self._end.come()
-                self._has_news.set()
+                self._previews.close()
                 await self._stills.put(None)
                 await asyncio.wait([previews, stills])
+                notice.cancel()
                 await self._outbox.close()
                 await writer
+
+    async def _give_notice(self, drains: asyncio.Event) -> None:
+        """Once the server drains, tell the client, and let the end come soon after."""
+        await drains.wait()
+        # Before the client knows: it may be with the next server before we are done.
+        self._shelf.write(self._opened)
+        left_s = self._drain.left_s
+        await self._outbox.put(drain=session_pb2.DrainNotice(grace_ms=round(1e3 * left_s)))
+        await asyncio.sleep(min(_LINGER_S, left_s / 2))
+        self._end.come()
 
     # ---- in
 
     async def _read(self, requests: AsyncIterator[session_pb2.CaptureRequest]) -> None:
-        while not self._end.has_come:
-            try:
-                with self._end.ending_wait():
-                    request = await next_within(requests, self._idle_timeout_s)
-            except (IdleTimeoutError, InvalidMessageError) as error:
-                self._end.come(error)
-                return
-            if request is None:
-                return
+        while (request := await self._end.next_before(requests, self._idle_timeout_s)) is not None:
             await self._take(request)
 
     async def _take(self, request: session_pb2.CaptureRequest) -> None:
@@ -162,8 +152,7 @@ class CameraStream:
 
     async def _offer(self, preview: session_pb2.Preview) -> None:
         """Put a preview in place of the one that still waits."""
-        passed_over, self._newest = self._newest, preview
-        self._has_news.set()
+        passed_over = self._previews.put(preview)
         if passed_over is not None:
             self._call.metrics.skipped()
             await self._outbox.put(skipped=session_pb2.PreviewSkipped(preview_id=passed_over.id))
@@ -171,21 +160,15 @@ class CameraStream:
     # ---- judged
 
     async def _measure_previews(self) -> None:
-        while True:
-            await self._has_news.wait()
-            if self._newest is None:
-                if self._end.has_come:
-                    return
-                self._has_news.clear()
-                continue
-            await self._measure_newest(self._newest)
+        while (waiting := await self._previews.newest()) is not None:
+            await self._measure_newest(waiting.ByteSize())
 
-    async def _measure_newest(self, waiting: session_pb2.Preview) -> None:
+    async def _measure_newest(self, byte_count: int) -> None:
         taken: list[session_pb2.Preview] = []
 
         def take_newest() -> PreviewJob:
             """Return the job for the newest preview, at the moment when a worker is free."""
-            preview, self._newest = self._newest or waiting, None
+            preview = self._previews.take()
             taken.append(preview)
             return PreviewJob(
                 image=image_from_wire(preview.image),
@@ -196,7 +179,7 @@ class CameraStream:
         order = Order(
             caller=self._call.request_id,
             kind=JobKind.PREVIEW,
-            byte_count=waiting.ByteSize(),
+            byte_count=byte_count,
             make_job=take_newest,
             is_counted=False,
         )
@@ -211,8 +194,7 @@ class CameraStream:
         except Exception as error:
             refusal = self._call.refuse(error)
         if not taken:  # refused before a worker was free
-            taken.append(self._newest or waiting)
-            self._newest = None
+            taken.append(self._previews.take())
         await self._outbox.put_refusal(taken[0].id, refusal)
 
     def _fold(

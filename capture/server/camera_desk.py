@@ -66,10 +66,8 @@ class CameraDesk:
             If the first message is not a usable configuration.
         ProfileError
             If the configuration names a profile that is not there.
-        IdleTimeoutError
-            If the client sends nothing for too long.
-        InvalidMessageError
-            If it sends what is no message.
+        IdleTimeoutError, InvalidMessageError
+            If the client sends nothing for too long, or what is no message.
         DrainingError
             If the server takes no new sessions.
         """
@@ -103,8 +101,6 @@ class CameraDesk:
         _LOG.info("session opened", resumed=opened.is_resumed, profile=profile.name)
         try:
             await stream.run(requests)
-        except ExceptionGroup as failures:  # the first task to fail has ended the others
-            raise failures.exceptions[0] from None
         finally:
             self._shelf.close(opened)
             call.metrics.session_closed()

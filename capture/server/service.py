@@ -17,8 +17,7 @@ from capture.server.calls import (
     Context,
     Drain,
     answering,
-    ended,
-    next_within,
+    first_failure,
     only_message_within,
 )
 from capture.server.camera_desk import CameraDesk
@@ -27,6 +26,7 @@ from capture.server.dispatch import Dispatcher
 from capture.server.metrics import Metrics
 from capture.server.resume import SessionShelf
 from capture.server.status import Refusal
+from capture.server.stream_end import StreamEnd
 from capture.v1 import session_pb2, smart_capture_pb2
 
 SERVICE_NAME = "capture.v1.SmartCapture"
@@ -130,8 +130,8 @@ class SmartCaptureService:
         """Judge pictures as they come, and answer each as it is done."""
         async with answering(context, self._metrics) as call:
             stream = _PictureStream(self._desk, call, self._idle_timeout_s)
-            with self._calls.taken(client_of(context)):
-                await stream.run(request_iterator, self._drain)
+            with self._calls.taken(client_of(context)), self._drain.telling(stream.end.come):
+                await stream.run(request_iterator)
             if self._drain.has_begun:
                 raise DrainingError("going down: what was not answered is for another server")
 
@@ -152,29 +152,31 @@ class _PictureStream:
         self._call = call
         self._idle_timeout_s = idle_timeout_s
         self._places = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._write_lock = asyncio.Lock()
+        self.end = StreamEnd()
 
-    async def run(
-        self, requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest], drain: Drain
+    async def run(self, requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest]) -> None:
+        """Read until the end has come, and answer what was read.
+
+        Raises
+        ------
+        IdleTimeoutError, InvalidMessageError
+            If that was the end.
+        """
+        with first_failure():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(requests, group))
+        if self.end.reason is not None:
+            raise self.end.reason
+
+    async def _read(
+        self,
+        requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest],
+        group: asyncio.TaskGroup,
     ) -> None:
-        """Read until the client or the server comes to an end, and answer what was read."""
-        reader = asyncio.create_task(self._read(requests))
-        try:
-            with drain.telling(reader.cancel):
-                await asyncio.wait([reader])
-                await asyncio.gather(*self._tasks)
-            if not reader.cancelled():
-                reader.result()
-        finally:
-            await ended(reader, *self._tasks)
-
-    async def _read(self, requests: AsyncIterator[smart_capture_pb2.AssessImagesRequest]) -> None:
         await self._places.acquire()
-        while (request := await next_within(requests, self._idle_timeout_s)) is not None:
-            task = asyncio.create_task(self._answer(request))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        while (request := await self.end.next_before(requests, self._idle_timeout_s)) is not None:
+            group.create_task(self._answer(request))
             await self._places.acquire()
 
     async def _answer(self, request: smart_capture_pb2.AssessImagesRequest) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from capture.errors import IdleTimeoutError, InvalidMessageError
+from capture.server.calls import next_within
+
+Received = TypeVar("Received")
 
 
 class StreamEnd:
@@ -24,14 +30,22 @@ class StreamEnd:
         self.reason: Exception | None = None
         self._reader: asyncio.Task[object] | None = None
 
-    @contextmanager
-    def ending_wait(self) -> Iterator[None]:
-        """Have the end cancel this task while it is in here, which has nothing in hand then."""
-        self._reader = asyncio.current_task()
+    async def next_before(
+        self, messages: AsyncIterator[Received], timeout_s: float
+    ) -> Received | None:
+        """Return the next message of a stream; None when there is none before the end.
+
+        Silence for `timeout_s` seconds, or bytes that are no message, bring the end about. An
+        end that comes while this waits cancels the task, which has nothing in hand then.
+        """
+        if self.has_come:
+            return None
         try:
-            yield
-        finally:
-            self._reader = None
+            with self._ending_wait():
+                return await next_within(messages, timeout_s)
+        except (IdleTimeoutError, InvalidMessageError) as error:
+            self.come(error)
+            return None
 
     def come(self, reason: Exception | None = None) -> None:
         """Let the end come; the first reason counts."""
@@ -39,3 +53,11 @@ class StreamEnd:
         self.reason = self.reason or reason
         if self._reader is not None:
             self._reader.cancel()
+
+    @contextmanager
+    def _ending_wait(self) -> Iterator[None]:
+        self._reader = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._reader = None

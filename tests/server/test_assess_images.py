@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 import pytest
 
+from capture.server.app import Server
 from capture.server.service import MAX_IN_FLIGHT
 from capture.v1 import image_pb2, smart_capture_pb2
 from tests.server.conftest import width_of
@@ -91,13 +93,24 @@ async def test_pictures_are_not_read_faster_than_they_are_judged(
 
 
 async def test_a_client_that_goes_away_leaves_nothing_behind(
-    stub: SmartCaptureAsyncStub, burst: list[bytes]
+    stub: SmartCaptureAsyncStub,
+    server: Server,
+    burst: list[bytes],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """After a cancelled stream the next call is answered."""
+    """No job, and no failure in the log; the next call is answered."""
 
     async def pictures() -> AsyncIterator[smart_capture_pb2.AssessImagesRequest]:
         for number in range(100):
             yield request(str(number), burst[0])
+
+    def jobs() -> float:
+        states = ("waiting", "running")
+        values = [
+            server.metrics.registry.get_sample_value("smart_capture_jobs", {"state": state})
+            for state in states
+        ]
+        return sum(value or 0.0 for value in values)
 
     call = stub.AssessImages(pictures())
     assert await call.read() is not grpc.aio.EOF
@@ -106,4 +119,22 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(
         smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0])), timeout=60
     )
     assert answer.assessment.width_px == width_of(burst[0])
-    await asyncio.sleep(0)
+    while jobs():
+        await asyncio.sleep(0.01)
+    gc.collect()  # which is when a task tells of a failure that nobody looked at
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_an_answer_that_cannot_be_sent_ends_its_stream_alone(
+    stub: SmartCaptureAsyncStub, burst: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its id makes it too large: the caller is told, no task fails unseen, others are answered."""
+    call: Any = stub.AssessImages()
+    await call.write(request("x" * (5 << 20), b""))
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call.read()
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    other = smart_capture_pb2.AssessImageRequest(image=image_pb2.Image(data=burst[0]))
+    assert (await stub.AssessImage(other, timeout=60)).assessment.width_px > 0
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
