@@ -18,6 +18,7 @@ from capture.assessment import MeasuredPreview
 from capture.errors import SessionError
 from capture.gates.verdict import Verdict
 from capture.jobs import PreviewJob, Unjudged
+from capture.measure.gyro import MAX_SAMPLE_COUNT
 from capture.server.admission import JobKind
 from capture.server.calls import Call, Drain, first_failure
 from capture.server.desk import StillDesk
@@ -138,7 +139,8 @@ class CameraStream:
             case "still":
                 await self._stills.put(request.still)
             case "motion":
-                samples = map(sample_from_wire, request.motion.samples)
+                # No more are kept, and a message could hold the loop up with a million of them.
+                samples = map(sample_from_wire, request.motion.samples[-MAX_SAMPLE_COUNT:])
                 try:
                     self._opened.session = self._opened.session.with_motion_samples(samples)
                 except SessionError as error:

@@ -14,6 +14,7 @@ import grpc.aio
 import numpy as np
 import pytest
 
+from capture.measure.gyro import MAX_SAMPLE_COUNT
 from capture.server.app import Server
 from capture.v1 import assessment_pb2, image_pb2, session_pb2, smart_capture_pb2
 from capture.v1.smart_capture_pb2_grpc import SmartCaptureStub
@@ -152,6 +153,19 @@ async def test_motion_samples_that_are_no_numbers_are_told(
         error = await session.receive_one("error")
         assert (error.preview_id, error.error.code) == (0, "SESSION_PROTOCOL")
     await session.send(motion=session_pb2.MotionSamples(samples=[session_pb2.MotionSample()]))
+    await session.preview(1, burst[0])
+    assert (await session.receive()).WhichOneof("message") == "stability"
+    await session.finish()
+
+
+async def test_of_very_many_motion_samples_only_the_newest_are_looked_at(
+    stub: SmartCaptureAsyncStub, burst: list[bytes]
+) -> None:
+    """As many as are ever kept: nobody reads the others, so that nothing is wrong with them."""
+    session = await camera(stub, focal_length_px=1500.0)
+    unread = [session_pb2.MotionSample(x_rad_s=math.nan)] * 1000
+    read = [session_pb2.MotionSample(captured_at_ms=at) for at in range(MAX_SAMPLE_COUNT)]
+    await session.send(motion=session_pb2.MotionSamples(samples=unread + read))
     await session.preview(1, burst[0])
     assert (await session.receive()).WhichOneof("message") == "stability"
     await session.finish()
