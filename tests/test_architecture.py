@@ -55,6 +55,14 @@ def test_a_module_imports_only_what_its_part_may(file: Path) -> None:
     assert reached <= TABLE[part] | {part}
 
 
+def test_every_module_of_the_server_is_named() -> None:
+    """The table of what a call passes leaves none out, and names none that is gone."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    table = text.partition("| modules |")[2].partition("\n\n")[0]
+    there = {file.stem for file in ROOT.glob("capture/server/*.py")}
+    assert set(re.findall(r"`(\w+)`", table)) == there - {"__init__", "__main__"}
+
+
 def test_inference_knows_neither_capture_nor_grpc() -> None:
     """The classifier's package can be taken out and used alone."""
     for file in ROOT.glob("inference/**/*.py"):
