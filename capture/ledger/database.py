@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -27,7 +28,7 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from capture.errors import LedgerError
 
@@ -38,7 +39,7 @@ as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def connect(place: str | Path, *, create: bool = True) -> Engine:
-    """Return connections to a database; in SQLite with a log that lets readers in.
+    """Return connections to a database; none is opened yet.
 
     Transactions of connections with the execution option ``writes`` wait for each other
     from their beginning.
@@ -65,11 +66,12 @@ def connect(place: str | Path, *, create: bool = True) -> Engine:
             raise LedgerError(f"no ledger at {file}")
         if not _can_be_written(Path(file)):
             url = _url_to_read(Path(file))
-    with named_errors():
-        try:
-            engine = create_engine(url, json_serializer=as_json)
-        except ImportError as error:
-            raise LedgerError(f"{url.drivername} needs the package {error.name}") from error
+    try:
+        engine = create_engine(url, json_serializer=as_json)
+    except ArgumentError as error:
+        raise LedgerError(f"no such kind of database: {error}") from error
+    except ImportError as error:
+        raise LedgerError(f"{url.drivername} needs the package {error.name}") from error
     if url.get_backend_name() == "sqlite":
         _set_up_sqlite(engine)
     return engine
@@ -87,13 +89,21 @@ def url_of(place: str | Path) -> URL:
         return URL.create("sqlite", database=str(place))
     try:
         return make_url(place)
-    except ArgumentError as error:
-        raise LedgerError(f"no database URL: {place}") from error
+    except (ArgumentError, ValueError) as error:  # a port that is no number
+        # Where its password lies, nobody knows.
+        raise LedgerError(f"no database URL: {place.partition('://')[0]}://...") from error
 
 
-def name_of(place: str) -> str:
+def name_of(place: str | Path) -> str:
     """Return what may be shown of a ledger's place: never its password."""
-    return url_of(place).render_as_string(hide_password=True) if "://" in place else place
+    if isinstance(place, Path) or "://" not in place:
+        return str(place)
+    return url_of(place).render_as_string(hide_password=True)
+
+
+def is_file(engine: Engine) -> bool:
+    """Say whether a database is a SQLite file, which is of one program alone."""
+    return engine.dialect.name == "sqlite"
 
 
 def is_read_only(engine: Engine) -> bool:
@@ -118,7 +128,7 @@ def _url_to_read(file: Path) -> URL:
 
 
 def _set_up_sqlite(engine: Engine) -> None:
-    """Let readers in while a batch is written, and make every batch all or nothing.
+    """Make every batch all or nothing, and have it wait for others.
 
     The driver's own transactions would leave table creation out, so it gets none, and
     SQLAlchemy's begin is passed on as it is.
@@ -129,7 +139,7 @@ def _set_up_sqlite(engine: Engine) -> None:
         connection.isolation_level = None
         pragmas = [f"busy_timeout = {int(1000 * BUSY_TIMEOUT_S)}"]
         if not is_read_only(engine):
-            pragmas += ["journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"]
+            pragmas += ["synchronous = NORMAL", "foreign_keys = ON"]
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -138,6 +148,27 @@ def _set_up_sqlite(engine: Engine) -> None:
         # A transaction that reads before it writes would fail, not wait, beside another.
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def keep_log(engine: Engine) -> None:
+    """Have a SQLite file keep a log, which lets readers in while a batch is written.
+
+    It is a property of the file, which is changed outside of any transaction.
+
+    Raises
+    ------
+    LedgerError
+        If the file cannot be changed.
+    """
+    if not is_file(engine):
+        return
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    except sqlite3.Error as error:
+        raise LedgerError(str(error)) from error
+    finally:
+        connection.close()
 
 
 @lru_cache(maxsize=8)
@@ -185,12 +216,9 @@ def _compiled(statement: Update | Insert, dialect: Dialect) -> Any:
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
-    """Turn what the library raises into LedgerError, with the database's own words."""
+def named_errors(name: str) -> Iterator[None]:
+    """Turn what the library raises into LedgerError: the ledger's name, the database's words."""
     try:
         yield
-    except NoSuchModuleError as error:
-        raise LedgerError(f"no such kind of database: {error}") from error
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise LedgerError(f"ledger: {cause}") from error
+    except (SQLAlchemyError, LedgerError) as error:
+        raise LedgerError(f"ledger {name}: {getattr(error, 'orig', None) or error}") from error

@@ -9,28 +9,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Select,
-    delete,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, select
 
-from capture.errors import LedgerError, UnreadableFileError
+from capture.errors import UnreadableFileError
 from capture.gates.profile import Profile
 from capture.ledger import archives, labels, questions, standing
 from capture.ledger.archives import WholeArchive
-from capture.ledger.database import connect, execute_plain, is_read_only, named_errors, upsert
+from capture.ledger.database import connect, execute_plain, name_of, named_errors, upsert
 from capture.ledger.labels import Label
-from capture.ledger.migrations import is_current, migrate
+from capture.ledger.migrations import bring_forward
 from capture.ledger.outcomes import Outcome, outcomes_in
 from capture.ledger.rejudging import Judgement, Standing
 from capture.ledger.rows import Row, as_stored
 from capture.ledger.runs import begin_or_take_up, count, finish
 from capture.ledger.schema import assessments, runs
-from capture.ledger.statements import AT_PATHS, SAME_BYTES
+from capture.ledger.statements import SAME_BYTES
 
 
 class Ledger:
@@ -42,11 +35,14 @@ class Ledger:
     ----------
     engine : Engine
         A database whose tables are those of this version.
+    name : str
+        What errors call it: its place, without a password.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
         self.engine = engine
         """For those who ask in SQL of their own."""
+        self._name = name
         self._writer = engine.execution_options(writes=True)
         self._limits: dict[str, Mapping[str, Any] | None] = {}
 
@@ -169,9 +165,7 @@ class Ledger:
 
     def rows_at(self, paths: Sequence[str]) -> dict[str, Row]:
         """Return the rows of those `paths` that have one, by path."""
-        with self._read() as connection:
-            found = connection.execute(AT_PATHS, {"paths": paths})
-            return {row["path"]: row for row in questions.as_rows(found)}
+        return {row["path"]: row for row in self.rows(assessments.c.path.in_(paths))}
 
     def standing_at(self, paths: Sequence[str]) -> dict[str, Standing]:
         """Return by path how those `paths` stand that have a row."""
@@ -262,12 +256,12 @@ class Ledger:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with named_errors(), self.engine.connect() as connection:
+        with named_errors(self._name), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with named_errors(), self._writer.begin() as connection:
+        with named_errors(self._name), self._writer.begin() as connection:
             yield connection
 
 
@@ -279,24 +273,20 @@ def open_ledger(place: str | Path, *, create: bool = True) -> Ledger:
     place : str or Path
         Path of a SQLite file, or a database URL such as ``postgresql://host/name``.
     create : bool
-        Make the file if there is none. Otherwise one that cannot be written is read as it is.
+        Make the ledger if there is none. Otherwise one that cannot be written is read as it is.
 
     Raises
     ------
     LedgerError
-        If it cannot be opened, is no ledger, was written by a newer program, or needs to be
+        If it cannot be opened, holds something else, was written by a newer program, or needs to be
         brought forward and cannot be written.
     """
     engine = connect(place, create=create)
-    with named_errors():
-        with engine.connect() as connection:
-            current = is_current(connection)
-        if not current:
-            if is_read_only(engine):
-                raise LedgerError(
-                    f"{place} is of another schema, and nothing can be brought forward that "
-                    "cannot be written: copy it to where it can"
-                )
-            with engine.execution_options(writes=True).begin() as connection:
-                migrate(connection)
-    return Ledger(engine)
+    name = name_of(place)
+    try:
+        with named_errors(name):
+            bring_forward(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Ledger(engine, name)

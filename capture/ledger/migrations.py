@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, delete, insert, inspect, select
+from sqlalchemy import Connection, Engine, delete, insert, inspect, select
 
 from capture.errors import LedgerError
+from capture.ledger.database import is_file, is_read_only, keep_log
 from capture.ledger.outcomes import create_outcome_counts
 from capture.ledger.schema import BY_SIZE, FAILURES, archives, ledger_version, metadata
 
@@ -58,35 +59,59 @@ def latest_version() -> int:
     return max(MIGRATIONS, default=FIRST_VERSION)
 
 
-def is_current(connection: Connection) -> bool:
-    """Say whether the tables are those of this version, without waiting for writers."""
-    if not inspect(connection).has_table(ledger_version.name):
-        return False
-    return connection.scalar(select(ledger_version.c.version)) == latest_version()
+def bring_forward(engine: Engine, *, create: bool) -> None:
+    """Turn tables that are there into those of this version: by all steps, or by none.
 
-
-def migrate(connection: Connection) -> None:
-    """Create the tables in an empty database, or bring older ones forward.
-
-    Runs inside the caller's transaction: all steps happen, or none.
+    Parameters
+    ----------
+    engine : Engine
+        A database.
+    create : bool
+        Make the tables where there are none.
 
     Raises
     ------
     LedgerError
-        If the database holds something else, or a ledger of a newer program.
+        If the database holds something else, a ledger of a newer program, or one that needs
+        to be brought forward and cannot be written.
     """
-    tables = set(inspect(connection).get_table_names())
-    if ledger_version.name not in tables:
-        if tables & set(metadata.tables):
-            raise LedgerError("the database holds tables of another program")
-        metadata.create_all(connection)
-        create_outcome_counts(connection)
-        _stamp(connection, latest_version())
+    with engine.connect() as connection:  # without waiting for writers, and leaving no trace
+        tables = set(inspect(connection).get_table_names())
+        is_there = ledger_version.name in tables
+        is_current = is_there and _version_of(connection) == latest_version()
+    if is_current and not create:
         return
-    version = connection.scalar(select(ledger_version.c.version))
+    if not is_there and not create:
+        raise LedgerError("there is no ledger in it")
+    # A file is of one program; the database of a server may be shared.
+    if not is_there and (tables if is_file(engine) else tables & set(metadata.tables)):
+        raise LedgerError("it holds tables of another program")
+    if is_read_only(engine):
+        raise LedgerError(
+            "it is of another schema, and nothing can be brought forward that cannot be "
+            "written: copy it to where it can"
+        )
+    keep_log(engine)
+    if is_current:
+        return
+    with engine.execution_options(writes=True).begin() as connection:
+        if inspect(connection).has_table(ledger_version.name):  # others may have come first
+            _migrate(connection)
+        else:
+            metadata.create_all(connection)
+            create_outcome_counts(connection)
+            _stamp(connection, latest_version())
+
+
+def _version_of(connection: Connection) -> int | None:
+    return connection.scalar(select(ledger_version.c.version))
+
+
+def _migrate(connection: Connection) -> None:
+    version = _version_of(connection)
     if version is None or version > latest_version():
         raise LedgerError(
-            f"the ledger has schema {version}, this program knows up to {latest_version()}: "
+            f"it has schema {version}, this program knows up to {latest_version()}: "
             "use the program that wrote it, or a newer one"
         )
     for step in range(version + 1, latest_version() + 1):

@@ -147,7 +147,7 @@ def _reasons(records: list[dict[str, Any]]) -> Row:
 
 def _same_names(part: Mapping[str, Any]) -> Row:
     """Take what is named in the record as it is in the table, all but the shared words."""
-    return {name: part[name] for name in part if name in _EMPTY and name not in ("status",)}
+    return {name: part[name] for name in part if name in _EMPTY and name != "status"}
 
 
 def _missing(code: str | None) -> MissingEvidence | None:

@@ -38,20 +38,17 @@ def begin_or_take_up(
                 update(runs).where(runs.c.id == run_id).values(resume_count=runs.c.resume_count + 1)
             )
             return int(run_id)
-    begun = connection.execute(
-        insert(runs).values(
-            started_at=datetime.now(UTC),
-            sources=list(sources),
-            profile_sha256=profile.sha256,
-            engine_version=engine_version,
-            classify=classify,
-            resume_count=0,
-            scored_count=0,
-            reused_count=0,
-        )
+    begun = insert(runs).values(
+        started_at=datetime.now(UTC),
+        sources=list(sources),
+        profile_sha256=profile.sha256,
+        engine_version=engine_version,
+        classify=classify,
+        resume_count=0,
+        scored_count=0,
+        reused_count=0,
     )
-    (run_id,) = begun.inserted_primary_key or (None,)
-    return int(run_id or 0)
+    return int(connection.execute(begun.returning(runs.c.id)).scalar_one())
 
 
 def count(connection: Connection, run_id: int, *, scored_count: int, reused_count: int) -> None:

@@ -10,7 +10,6 @@ from capture.gates.verdict import Verdict
 from capture.ledger.rows import JUDGED_COLUMNS, LABEL_COLUMNS
 from capture.ledger.schema import assessments
 
-AT_PATHS = select(assessments).where(assessments.c.path.in_(bindparam("paths", expanding=True)))
 SAME_BYTES = (
     select(assessments)
     .where(assessments.c.sha256 == bindparam("sha256"))

@@ -132,11 +132,26 @@ def test_odd_names_are_kept_legibly(tmp_path: Path) -> None:
         assert [found["error"] for found in ledger.rows()] == ["bad \\xff \\x00 name"]
 
 
-@pytest.mark.parametrize("place", ["no://where", "missing/folder/run.db"])
-def test_a_place_that_cannot_be_opened_is_named(place: str, tmp_path: Path) -> None:
-    """A bad URL and a missing folder are errors of the ledger, not of its library."""
-    with pytest.raises(LedgerError):
-        open_ledger(place if "://" in place else tmp_path / place)
+@pytest.mark.parametrize("url", ["no://where", "postgresql://host:port/archive"])
+def test_what_is_no_url_of_a_database_is_refused(url: str) -> None:
+    """No such kind, or no such port: an error of the ledger, not of its library."""
+    with pytest.raises(LedgerError, match=r"no such kind of database|no database URL"):
+        open_ledger(url)
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "other"])
+def test_a_place_that_cannot_be_opened_is_named(kind: str, tmp_path: Path) -> None:
+    """Whatever the database says of it, its path stands before."""
+    file = tmp_path / "photos" / "run.db"
+    if kind == "folder":
+        file.mkdir(parents=True)
+    elif kind == "other":
+        file.parent.mkdir()
+        with sqlite3.connect(file) as plain:
+            plain.execute("CREATE TABLE runs (distance_km REAL)")
+        plain.close()
+    with pytest.raises(LedgerError, match=rf"^ledger {file}: "):
+        open_ledger(file)
 
 
 def test_a_password_is_never_shown() -> None:
@@ -145,13 +160,16 @@ def test_a_password_is_never_shown() -> None:
     assert "secret" not in shown
     assert "host/archive" in shown
     assert name_of("a@b/run.db") == "a@b/run.db"
+    with pytest.raises(LedgerError, match="no database URL") as refused:
+        open_ledger("postgresql://me:secret@host:port/archive")
+    assert "secret" not in str(refused.value)
 
 
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     """A picture given as the ledger by mistake is refused and not written to."""
     file = tmp_path / "photo.jpg"
     file.write_bytes(b"\xff\xd8" + bytes(5000))
-    with pytest.raises(LedgerError, match="not a database"):
+    with pytest.raises(LedgerError, match=r"photo\.jpg: file is not a database"):
         open_ledger(file)
     assert file.read_bytes() == b"\xff\xd8" + bytes(5000)
 
@@ -161,6 +179,19 @@ def test_looking_at_a_ledger_does_not_make_one(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no ledger"):
         open_ledger(tmp_path / "typo.db", create=False)
     assert not (tmp_path / "typo.db").exists()
+
+
+def test_a_database_without_a_ledger_is_only_looked_at(tmp_path: Path) -> None:
+    """An empty file, or another program's: what asks of a ledger makes none there."""
+    (tmp_path / "empty.db").touch()
+    with sqlite3.connect(tmp_path / "other.db") as plain:
+        plain.execute("CREATE TABLE bookmarks (url TEXT)")
+    plain.close()
+    for name in ("empty.db", "other.db"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(LedgerError, match="no ledger in it"):
+            open_ledger(tmp_path / name, create=False)
+        assert (tmp_path / name).read_bytes() == before
 
 
 @pytest.mark.parametrize("place", ["", ":memory:", "sqlite://"])

@@ -105,10 +105,11 @@ def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         open_ledger(tmp_path / "run.db")
 
 
-def test_another_programs_tables_are_refused(tmp_path: Path) -> None:
-    """A database with a table of the same name, but no version, is not ours."""
+@pytest.mark.parametrize("table", ["runs", "bookmarks"])
+def test_another_programs_tables_are_refused(table: str, tmp_path: Path) -> None:
+    """A file with tables, of our names or others, but no version is not ours."""
     with sqlite3.connect(tmp_path / "other.db") as plain:
-        plain.execute("CREATE TABLE runs (distance_km REAL)")
+        plain.execute(f"CREATE TABLE {table} (distance_km REAL)")
     plain.close()
     with pytest.raises(LedgerError, match="another program"):
         open_ledger(tmp_path / "other.db")
