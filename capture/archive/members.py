@@ -15,10 +15,7 @@ from capture.archive.pictures import (
     unreadable,
 )
 from capture.errors import ImageTooLargeError, UnreadableFileError
-from capture.ledger.names import printable
-
-MEMBER = "!"
-"""Between the path of an archive and the name of a member."""
+from capture.ledger.names import MEMBER, printable
 
 _ENCRYPTED = 1  # bit of the flags of a zip's member
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from capture.ledger.database import upsert
+from capture.ledger.names import MEMBER
 from capture.ledger.schema import archives, assessments
 
 
@@ -55,4 +56,4 @@ def is_whole(connection: Connection, path: str, size_bytes: int | None, mtime_ns
 def is_in(path: str) -> ColumnElement[bool]:
     """Return the condition that a row is of a picture in an archive."""
     # Between the mark and the character after it: a range of the index, in byte order.
-    return assessments.c.path.between(f"{path}!", f'{path}"')
+    return assessments.c.path.between(f"{path}{MEMBER}", f"{path}{chr(ord(MEMBER) + 1)}")

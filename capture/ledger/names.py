@@ -1,8 +1,11 @@
-"""Names of files as text that any database takes."""
+"""Names of pictures as text that any database takes."""
 
 from __future__ import annotations
 
 import re
+
+MEMBER = "!"
+"""Between the path of an archive and the name of a member."""
 
 _ODD_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 
