@@ -1,7 +1,8 @@
 """What people say of pictures: kept beside the assessments, by the hash of the bytes.
 
 Labels outlive the rows they were given to: a picture that is moved, copied or scored anew
-keeps them. Nothing is overwritten; of several by one person, the last one counts.
+keeps them. Nothing is overwritten; of several by one person, the last one counts. No command
+asks for them yet: they are for programs that do, by `Ledger.add_labels` and `Ledger.labels`.
 """
 
 from __future__ import annotations
