@@ -202,7 +202,7 @@ def _limit_not_met(reason: Record) -> str:
 def _exit_code(records: Iterable[Record], *, strict: bool) -> ExitCode:
     records = list(records)
     if any(record["status"] != "ok" for record in records):
-        return ExitCode.SOME_UNREADABLE
+        return ExitCode.SOME_FAILED
     if strict and any(record["verdict"] != Verdict.ACCEPT for record in records):
-        return ExitCode.NOT_ALL_ACCEPTED
+        return ExitCode.NOT_AS_EXPECTED
     return ExitCode.DONE

@@ -34,7 +34,7 @@ def conformance(
     else:
         _print_table(checks)
     failed = any(not check.holds for check in checks)
-    raise typer.Exit(ExitCode.NOT_ALL_ACCEPTED if failed else ExitCode.DONE)
+    raise typer.Exit(ExitCode.NOT_AS_EXPECTED if failed else ExitCode.DONE)
 
 
 def _print_table(checks: list[Check]) -> None:

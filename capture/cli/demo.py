@@ -144,7 +144,7 @@ def _conclude(
         console.print(f"[bold red]not as expected:[/] {surprise}")
     if not surprises:
         console.print(f"all {len(shots)} verdicts are as expected")
-    return ExitCode.NOT_ALL_ACCEPTED if surprises else ExitCode.DONE
+    return ExitCode.NOT_AS_EXPECTED if surprises else ExitCode.DONE
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -63,7 +63,7 @@ def export(
                 done = sort_out(opened.rows(condition), folder, root, link=link)
                 typer.echo(f"{folder}: {_words(done)}")
                 refused_count += done.refused_count
-    raise typer.Exit(ExitCode.SOME_UNREADABLE if refused_count else ExitCode.DONE)
+    raise typer.Exit(ExitCode.SOME_FAILED if refused_count else ExitCode.DONE)
 
 
 def _condition(verdicts: list[str]) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from capture.cli.exits import ExitCode
 from capture.cli.model_access import Models, with_models
 from inference.examination import Comparison, TierExamination
 
@@ -59,7 +60,8 @@ def verify(
         typer.echo(f"{examination.model} {tier.name}: the file is the one of the manifest")
         if tier.comparison is not None:
             typer.echo(f"{examination.model} {_found(tier, tier.comparison)}")
-    raise typer.Exit(0 if all(tier.passed for tier in examination.tiers) else 1)
+    all_pass = all(tier.passed for tier in examination.tiers)
+    raise typer.Exit(ExitCode.DONE if all_pass else ExitCode.SOME_FAILED)
 
 
 @app.command()

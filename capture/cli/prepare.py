@@ -93,7 +93,7 @@ def verify_model(
                 "passed" if record.passed else "FAILED",
             )
     Console().print(table)
-    raise typer.Exit(0 if all_pass else 1)
+    raise typer.Exit(ExitCode.DONE if all_pass else ExitCode.SOME_FAILED)
 
 
 @app.command()

@@ -116,7 +116,7 @@ def replay(
     if not jsonl:
         _print_summary(said)
     unread = len(said) < len(done)
-    raise typer.Exit(ExitCode.SOME_UNREADABLE if unread else ExitCode.DONE)
+    raise typer.Exit(ExitCode.SOME_FAILED if unread else ExitCode.DONE)
 
 
 def _samples(source: Path, gyro: Path | None, focal_px: float) -> list[GyroSample]:

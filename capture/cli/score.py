@@ -254,4 +254,4 @@ def _json_of(summary: Summary, ledger: str) -> dict[str, Any]:
 def _exit_code(summary: Summary) -> ExitCode:
     if not summary.is_complete:
         return ExitCode.INTERRUPTED
-    return ExitCode.SOME_UNREADABLE if summary.tally.failures else ExitCode.DONE
+    return ExitCode.SOME_FAILED if summary.tally.failures else ExitCode.DONE

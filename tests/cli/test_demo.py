@@ -91,7 +91,7 @@ def test_a_surprise_is_another_exit_code(tmp_path):
         text=True,
         timeout=100,
     )
-    assert done.returncode == ExitCode.NOT_ALL_ACCEPTED
+    assert done.returncode == ExitCode.NOT_AS_EXPECTED
     assert "dark.jpg: RETAKE instead of ACCEPT" in done.stdout
 
 
