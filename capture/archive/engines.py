@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Protocol, Self, cast
 
@@ -13,8 +14,8 @@ from inference.errors import JobTimeoutError, PoisonJobError, RemoteError
 from inference.lanes import LanePool
 
 
-class Engine(Protocol):
-    """Judges pictures, several at a time."""
+class Engine(AbstractAsyncContextManager["Engine"], Protocol):
+    """Judges pictures, several at a time, within its block."""
 
     @property
     def worker_count(self) -> int:

@@ -61,6 +61,7 @@ class ArchiveRun:
         self._on_progress = on_progress
         self._tally = Tally()
         self._stopping = asyncio.Event()
+        self._is_complete = False
         # Beyond one job per worker, as many lie ready as workers could take next.
         self._reader_count = 2 * engine.worker_count
         self._open = Backlog[ToJudge](self._reader_count)
@@ -76,12 +77,12 @@ class ArchiveRun:
         self._stopping.set()
 
     @property
-    def is_stopping(self) -> bool:
-        """Whether it was told to end before all was seen."""
-        return self._stopping.is_set()
+    def is_complete(self) -> bool:
+        """Whether all was seen; not if it was told to end before."""
+        return self._is_complete
 
     async def score(self, pictures: Iterable[Picture | ReadThrough]) -> Tally:
-        """Bring the row of every picture up to date.
+        """Bring the row of every picture up to date, and note the run as finished.
 
         Parameters
         ----------
@@ -92,7 +93,7 @@ class ArchiveRun:
         Returns
         -------
         Tally
-            What was seen; the run is complete unless it was stopped.
+            What was seen. A run that was stopped is not noted as finished.
 
         Raises
         ------
@@ -110,6 +111,9 @@ class ArchiveRun:
                     for _ in range(self._reader_count):
                         judging.create_task(self._judge_open())
                 self._writer.end()
+            self._is_complete = not self._stopping.is_set()
+            if self._is_complete:
+                await self._in(self._database, partial(self._ledger.finish_run, self._run_id))
         except BaseExceptionGroup as group:
             raise _first_of(group) from None
         finally:

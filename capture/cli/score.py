@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from capture import __version__
-from capture.archive.engines import LocalEngine
+from capture.archive.engines import Engine, LocalEngine
 from capture.archive.file_worker import archive_pool
 from capture.archive.judging import Judging
 from capture.archive.lookups import recalling
@@ -37,9 +37,6 @@ from capture.ledger.ledger import Ledger, open_ledger
 from capture.settings import Settings, load_settings
 from inference.registry import Registry
 
-if TYPE_CHECKING:
-    from capture.archive.dask_engine import DaskEngine
-
 
 class EngineName(StrEnum):
     """Where pictures are judged."""
@@ -50,7 +47,21 @@ class EngineName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What one pass came to."""
+    """What one pass came to.
+
+    Attributes
+    ----------
+    tally : Tally
+        What was seen.
+    run_id : int
+        The run in the ledger.
+    is_complete : bool
+        Whether all was seen.
+    left_out : LeftOut
+        What the listing left out.
+    duration_s : float
+        With the starting and ending of the workers.
+    """
 
     tally: Tally
     run_id: int
@@ -110,20 +121,14 @@ def score(
     Exit codes: 0 done, 1 some pictures could not be judged (their rows say why),
     2 wrong use, 130 stopped by Ctrl-C or SIGTERM.
     """
-    settings = load_settings(worker_count=workers)
-    limits = load_profile(profile or settings.default_profile)
+    settings = load_settings(worker_count=workers, default_profile=profile)
+    limits = load_profile(settings.default_profile)
     started = _engine(engine, scheduler, settings, classify=classify)
     with stoppable(quiet=quiet), ExitStack() as stack:
         named = [name for name in sources if name != STDIN]
         listed = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in sources else None
         pictures = Sources(named, listed)
         opened = stack.enter_context(open_ledger(ledger))
-        run_id = opened.begin_run(
-            [*pictures.names, *([STDIN] if listed else [])],
-            limits,
-            __version__,
-            classify=classify,
-        )
         judging = Judging(
             limits,
             __version__,
@@ -131,6 +136,12 @@ def score(
             retry_failed,
             opened.max_pixels_of,
             Registry(settings.models_folder).active().id if classify else None,
+        )
+        run_id = opened.begin_run(
+            [*pictures.names, *([STDIN] if listed else [])],
+            limits,
+            __version__,
+            classify=classify,
         )
         try:
             with ScoreProgress(hidden=quiet or json_) as progress:
@@ -148,7 +159,7 @@ def score(
 
 def _engine(
     name: EngineName, scheduler: str | None, settings: Settings, *, classify: bool
-) -> DaskEngine | LocalEngine:
+) -> Engine:
     make_pool = partial(archive_pool, settings, classify=classify)
     if name is EngineName.LOCAL:
         if scheduler is not None:
@@ -167,12 +178,13 @@ async def _score(
     pictures: Sources,
     ledger: Ledger,
     judging: Judging,
-    engine: DaskEngine | LocalEngine,
+    engine: Engine,
     run_id: int,
     progress: ScoreProgress,
 ) -> Summary:
     started = time.monotonic()
     given_up = Event()
+    # Signals are heard until the engine is closed, though what they stop is made within it.
     with ExitStack() as stack:
         async with engine:
             run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=progress.show)
@@ -188,10 +200,8 @@ async def _score(
             finally:
                 given_up.set()
                 await counting
-    if not run.is_stopping:
-        ledger.finish_run(run_id)
     duration_s = time.monotonic() - started
-    return Summary(tally, run_id, not run.is_stopping, pictures.left_out, duration_s)
+    return Summary(tally, run_id, run.is_complete, pictures.left_out, duration_s)
 
 
 async def _count(pictures: Sources, given_up: Event, progress: ScoreProgress) -> None:

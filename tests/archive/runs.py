@@ -21,9 +21,7 @@ async def score(ledger: Ledger, engine: Engine, *names: str) -> Tally:
     run_id = ledger.begin_run(list(names), DEFAULT, __version__, classify=False)
     judging = Judging(DEFAULT, __version__, False, False, ledger.max_pixels_of)
     run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=lambda _: None)
-    tally = await run.score(Sources(names).listing(recalling(ledger, judging)))
-    ledger.finish_run(run_id)
-    return tally
+    return await run.score(Sources(names).listing(recalling(ledger, judging)))
 
 
 def measured(row: Row) -> Row:

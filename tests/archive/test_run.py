@@ -89,8 +89,7 @@ async def score(
 
     run = ArchiveRun(ledger, engine, judging, run_id=run_id, on_progress=stop_in_time)
     tally = await run.score(Sources([str(folder)]).listing())
-    if not run.is_stopping:
-        ledger.finish_run(run_id)
+    assert run.is_complete == (ledger.runs()[0]["finished_at"] is not None)
     return tally
 
 
