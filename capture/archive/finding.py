@@ -3,64 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from threading import Lock
 
 from capture.archive.containers import is_archive, members_of
-from capture.archive.members import MEMBER
 from capture.archive.pictures import FilePicture, Picture, Stamp, Unreachable
-from capture.archive.remote import picture_at_url
+from capture.archive.remote import RemotePicture, picture_at_url
 from capture.archive.stores import is_url
 from capture.archive.walk import is_picture
-from capture.ledger.names import with_odd_bytes
+from capture.ledger.names import MEMBER, with_odd_bytes
 
 
-class Finder:
-    """Finds pictures by their paths, and goes on in an archive where it found the last one.
+def find(paths: Iterable[str]) -> Iterator[tuple[str, Picture]]:
+    """Find pictures by their paths; those of an archive as they lie in it, which is read once.
 
-    Asked in the order of the archive, it reads a shard once, however many of its pictures
-    are wanted. Calls may come from any thread.
+    Parameters
+    ----------
+    paths : iterable of str
+        Files, URLs, or ``archive!member`` of either; those of one archive together.
+
+    Yields
+    ------
+    path, picture : str, Picture
+        One for each path. Where nothing is found any more, one that cannot be read.
     """
+    for archive, together in groupby(paths, archive_of):
+        if archive is None:
+            yield from ((path, file_at(path)) for path in together)
+        else:
+            yield from _find_in(archive, set(together))
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._archive = ""
-        self._members: Iterator[Picture] = iter(())
 
-    def at(self, path: str) -> Picture:
-        """Find a picture.
+def picture_at(path: str) -> Picture:
+    """Find one picture, as `find` does."""
+    ((_, picture),) = find((path,))
+    return picture
 
-        Parameters
-        ----------
-        path : str
-            A file, a URL, or ``archive!member`` of either.
 
-        Returns
-        -------
-        Picture
-            Where nothing is found any more, one that cannot be read.
-        """
-        archive = archive_of(path)
-        if archive is not None:
-            with self._lock:
-                return self._member(archive, path)
-        return picture_at_url(path) if is_url(path) else FilePicture(_on_disk(path))
-
-    def _member(self, archive: str, path: str) -> Picture:
-        if archive == self._archive:
-            for member in self._members:
-                if member.path == path:
-                    return member
-        found = picture_at_url(archive) if is_url(archive) else FilePicture(_on_disk(archive))
-        if isinstance(found, Unreachable):
-            return found
-        self._archive, self._members = archive, members_of(found, is_picture)
-        for member in self._members:
-            if member.path in (path, found.path):  # or why the archive cannot be read
-                return member
-        return Unreachable(path, "no such picture in the archive")
+def _find_in(archive: str, wanted: set[str]) -> Iterator[tuple[str, Picture]]:
+    why = "no such picture in the archive"
+    for member in members_at(archive):
+        if member.path in wanted:
+            wanted.remove(member.path)
+            yield member.path, member
+            if not wanted:
+                return
+        elif isinstance(member, Unreachable) and member.path == archive:
+            why = member.why
+    yield from ((path, Unreachable(path, why)) for path in sorted(wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,20 @@ class StandingMember:
 
     def read(self, max_bytes: int) -> bytes:
         """Look for it in its archive; raises UnreadableFileError or ImageTooLargeError."""
-        return Finder().at(self.path).read(max_bytes)
+        return picture_at(self.path).read(max_bytes)
+
+
+def file_at(path: str) -> FilePicture | RemotePicture | Unreachable:
+    """Return the file at a path or URL of the ledger; an archive is not looked into."""
+    return picture_at_url(path) if is_url(path) else FilePicture(_on_disk(path))
+
+
+def members_at(archive: str) -> Iterator[Picture]:
+    """Yield the pictures of an archive in the order they lie in it, and why not all of them."""
+    found = file_at(archive)
+    if isinstance(found, Unreachable):
+        return iter((found,))
+    return members_of(found, is_picture)
 
 
 def archive_of(path: str) -> str | None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import ColumnElement, func
 
-from capture.archive.export import FORMATS, NOT_JUDGED, SortedOut, export_rows, sort_out
+from capture.archive.by_verdict import NOT_JUDGED, SortedOut, sort_out
+from capture.archive.export import FORMATS, export_rows
 from capture.cli.exits import ExitCode
 from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError

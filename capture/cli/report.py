@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from capture.archive.finding import Finder, address_of
+from capture.archive.finding import address_of, find
 from capture.archive.groups import groups_of, pictures_of
+from capture.archive.pictures import Picture
 from capture.cli.status import LEDGER_HELP
 from capture.errors import ConfigurationError, ImageError, UnreadableFileError
 from capture.gates.profile import GroupLimits, load_profile
@@ -53,8 +54,8 @@ def report(
     rows = [*findings.pictures()]
     rows += [row for group in (grouping.shown if grouping else ()) for row in group.rows]
     paths = sorted({row["path"] for row in rows})
-    read = partial(_read, Finder())
-    thumbnails = asyncio.run(thumbnails_of(paths, read, worker_count=settings.worker_count))
+    found = ((path, partial(_read, picture)) for path, picture in find(paths))
+    thumbnails = asyncio.run(thumbnails_of(found, worker_count=settings.worker_count))
     name = name_of(ledger).rpartition("/")[2]
     gallery = Gallery(thumbnails, address_of)
     page = write_page(findings, gallery, grouping, name=name, made_at=datetime.now(UTC))
@@ -84,8 +85,9 @@ def _grouping(ledger: Ledger, limits: GroupLimits) -> Grouping:
     return Grouping(dict(counts.most_common()), tuple(shown))
 
 
-def _read(finder: Finder, path: str) -> bytes | None:
+def _read(picture: Picture) -> bytes | None:
     try:
-        return finder.at(path).read(MAX_FILE_BYTES)
+        picture.stamp()  # a pipe or a device is refused before it is opened
+        return picture.read(MAX_FILE_BYTES)
     except (UnreadableFileError, ImageError):
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 
@@ -56,16 +55,15 @@ def build_thumbnailer() -> Callable[[ThumbnailJob], bytes | None]:
 
 
 async def thumbnails_of(
-    paths: Iterable[str], read: Callable[[str], bytes | None], *, worker_count: int
+    pictures: Iterable[tuple[str, Callable[[], bytes | None]]], *, worker_count: int
 ) -> dict[str, bytes]:
-    """Make the small pictures of many paths.
+    """Make the small pictures of many.
 
     Parameters
     ----------
-    paths : iterable of str
-        As in the ledger.
-    read : callable
-        Returns the bytes at a path; None where there is nothing to be read any more.
+    pictures : iterable of (str, callable)
+        Paths as in the ledger, each with what returns the bytes there; None where there is
+        nothing to be read any more. It is asked for one at a time, in a thread.
     worker_count : int
         Processes to use, at least 1.
 
@@ -75,11 +73,17 @@ async def thumbnails_of(
         A JPEG by path; paths that gave none are missing.
     """
     small: dict[str, bytes] = {}
-    waiting = iter(paths)
+    waiting = iter(pictures)
+    is_free = asyncio.Lock()
+
+    async def take() -> tuple[str, Callable[[], bytes | None]] | None:
+        async with is_free:
+            return await asyncio.to_thread(next, waiting, None)
 
     async def work(pool: LanePool) -> None:
-        for path in waiting:
-            data = await asyncio.to_thread(partial(read, path))
+        while found := await take():
+            path, read = found
+            data = await asyncio.to_thread(read)
             if data is None:
                 continue
             try:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from capture.archive.engines import LocalEngine
-from capture.archive.finding import Finder
+from capture.archive.finding import picture_at
 from capture.archive.pictures import Stamp
 from capture.archive.remote import RemotePicture
 from capture.archive.stores import Store
@@ -98,7 +98,7 @@ async def test_rows_name_the_host(ledger: Ledger, engine: LocalEngine, url: str)
     await score(ledger, engine, f"{url}/07.jpg")
     (row,) = ledger.rows()
     assert row["path"] == f"{url}/07.jpg"
-    assert Finder().at(row["path"]).read(1 << 20) == jpeg(7, 96, 80)
+    assert picture_at(row["path"]).read(1 << 20) == jpeg(7, 96, 80)
 
 
 async def test_a_host_that_hangs_up_is_called_again(

@@ -12,7 +12,7 @@ import pytest
 
 from capture.archive import stores
 from capture.archive.engines import LocalEngine
-from capture.archive.finding import Finder
+from capture.archive.finding import picture_at
 from capture.archive.sources import Sources
 from capture.archive.tally import Effort
 from capture.archive.walk import LeftOut
@@ -131,12 +131,12 @@ async def test_a_disk_and_a_store_share_a_ledger(
 
 def test_a_picture_is_found_again_by_its_url(store: str) -> None:
     """Reports and exports read it where it lies."""
-    picture = Finder().at("memory:///photos/a.jpg")
+    picture = picture_at("memory:///photos/a.jpg")
     assert picture.read(1 << 20) == FILES["a.jpg"]
     with pytest.raises(ImageTooLargeError):
         picture.read(100)
     with pytest.raises(UnreadableFileError):
-        Finder().at(f"{store}/gone.jpg").read(1 << 20)
+        picture_at(f"{store}/gone.jpg").read(1 << 20)
 
 
 def test_a_server_that_does_not_answer_is_not_a_missing_file() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from capture.archive.engines import LocalEngine
-from capture.archive.finding import Finder
+from capture.archive.finding import find, picture_at
 from capture.archive.tally import Effort
 from capture.errors import UnreadableFileError
 from capture.ledger.ledger import Ledger, open_ledger
@@ -63,7 +63,7 @@ async def test_members_read_as_from_a_disk(
         url = f"{server.url}{name}"
         await score(ledger, engine, url)
         rows = list(ledger.rows())
-        assert Finder().at(rows[2]["path"]).read(1 << 20) == MEMBERS["002.jpg"]
+        assert picture_at(rows[2]["path"]).read(1 << 20) == MEMBERS["002.jpg"]
         again = await score(ledger, engine, url)
     assert again.efforts == {Effort.UNCHANGED: PICTURE_COUNT}
     assert [row["path"] for row in rows] == [
@@ -148,17 +148,19 @@ async def test_an_archive_that_was_read_to_its_end_is_not_fetched_again(
 
 
 async def test_many_pictures_of_a_shard_are_found_in_one_passage(web: Path) -> None:
-    """Asked in their order; out of it, the shard is read again from its beginning."""
+    """In whatever order they are asked for; what is not in it is told after them."""
     pack(web / "shard.tar")
+    names = sorted((name for name in MEMBERS if name.endswith(".jpg")), reverse=True)
     with web_server(web) as server:
-        finder = Finder()
-        for name in sorted(name for name in MEMBERS if name.endswith(".jpg")):
-            assert finder.at(f"{server.url}shard.tar!{name}").read(1 << 20) == MEMBERS[name]
+        archive = f"{server.url}shard.tar"
+        *found, (missing, gone) = find(f"{archive}!{name}" for name in ["gone.jpg", *names])
         assert server.sent == ["shard.tar"]
-        first = finder.at(f"{server.url}shard.tar!000.jpg")
-        assert first.read(1 << 20) == MEMBERS["000.jpg"]
+        assert {path: picture.read(1 << 20) for path, picture in found} == {
+            f"{archive}!{name}": MEMBERS[name] for name in names
+        }
+        assert missing == f"{archive}!gone.jpg"
         with pytest.raises(UnreadableFileError, match="no such picture"):
-            finder.at(f"{server.url}shard.tar!gone.jpg").read(1 << 20)
+            gone.read(1 << 20)
 
 
 async def test_an_archive_that_is_not_there_is_a_row(

@@ -16,7 +16,7 @@ from threading import Event
 
 import pytest
 
-from capture.archive.finding import Finder
+from capture.archive.finding import picture_at
 from capture.archive.pictures import Picture
 from capture.archive.sources import Sources, spooled
 from capture.archive.walk import LeftOut
@@ -196,7 +196,7 @@ def test_members_of_archives_are_pictures(suffix: str, tmp_path: Path) -> None:
     assert paths_below(tmp_path, pictures) == [f"{file.name}!000.jpg", f"{file.name}!sub/001.jpg"]
     assert [picture.read(MEBIBYTE) for picture in pictures] == [b"first", b"second" * 1000]
     assert [picture.stamp().size_bytes for picture in pictures] == [5, 6000]
-    assert Finder().at(pictures[1].path).read(MEBIBYTE) == b"second" * 1000
+    assert picture_at(pictures[1].path).read(MEBIBYTE) == b"second" * 1000
     with pytest.raises(ImageTooLargeError):
         pictures[1].read(100)
 
@@ -307,7 +307,7 @@ def test_a_hard_link_in_a_tar_is_the_picture_it_leads_to(tmp_path: Path) -> None
         *("shard.tar!./a.jpg", "shard.tar!./b.jpg", "shard.tar!c.jpg"),
     ]
     assert first.read(MEBIBYTE) == second.read(MEBIBYTE) == b"first"
-    assert Finder().at(second.path).read(MEBIBYTE) == b"first"
+    assert picture_at(second.path).read(MEBIBYTE) == b"first"
     with pytest.raises(UnreadableFileError, match=r"hard link to gone\.jpg"):
         lost.read(MEBIBYTE)
 
@@ -328,7 +328,7 @@ def test_a_symbolic_link_in_a_tar_is_the_picture_it_leads_to(tmp_path: Path) -> 
         *("shard.tar!all/a.jpg", "shard.tar!best/b.jpg", "shard.tar!c.jpg"),
     ]
     assert sources.count(Event()) == 3
-    assert link.read(MEBIBYTE) == Finder().at(link.path).read(MEBIBYTE) == b"first"
+    assert link.read(MEBIBYTE) == picture_at(link.path).read(MEBIBYTE) == b"first"
     with pytest.raises(UnreadableFileError, match=r"symbolic link to /all/a\.jpg"):
         lost.read(MEBIBYTE)
 
@@ -363,4 +363,4 @@ def test_of_two_members_of_one_name_the_last_is_the_picture(tmp_path: Path) -> N
     sources = Sources([str(tmp_path)])
     (picture,) = sources
     assert sources.count(Event()) == 1
-    assert picture.read(MEBIBYTE) == Finder().at(picture.path).read(MEBIBYTE) == b"last"
+    assert picture.read(MEBIBYTE) == picture_at(picture.path).read(MEBIBYTE) == b"last"

@@ -1,4 +1,4 @@
-"""Ledgers that cannot be written are read: backups, mounted shares, other people's files."""
+"""What permissions forbid: ledgers that cannot be written are read, pictures are told of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.review.ledgers import filled
+from capture.ledger.ledger import open_ledger
+from capture.ledger.rows import row_of_unjudged
+from tests.review.ledgers import DEFAULT, filled
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="drops capabilities of Linux")
 
@@ -98,3 +100,20 @@ def test_an_older_ledger_that_cannot_be_written_says_so(folder: Path) -> None:
     assert refused.returncode == 2
     assert "cannot be written: copy it to where it can" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_a_picture_that_nobody_may_read_ends_no_export(tmp_path: Path) -> None:
+    """The others are laid out, and the line says how many are missing."""
+    empty = row_of_unjudged("EMPTY", "no bytes", DEFAULT, "1.0")
+    photos = [tmp_path / "photos" / name for name in ("a.jpg", "b.jpg")]
+    (tmp_path / "photos").mkdir()
+    for photo in photos:
+        photo.touch()
+    with open_ledger(tmp_path / "run.db") as ledger:
+        run_id = ledger.begin_run(["/"], DEFAULT, "1.0", classify=False)
+        ledger.put(run_id, [empty | {"path": str(photo)} for photo in photos])
+    photos[0].chmod(0)
+    done = run("export", tmp_path / "run.db", "--copy-to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "1 laid out, 1 could not be read any more" in done.stdout
+    assert [file.name for file in (tmp_path / "out").rglob("*.jpg")] == ["b.jpg"]

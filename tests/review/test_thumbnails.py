@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -12,7 +14,8 @@ from tests.archive.pictures import jpeg
 async def test_pictures_are_made_small() -> None:
     """The long edge fits, the shape stays; what cannot be read or decoded is left out."""
     files = {"/wide": jpeg(1, 1600, 800), "/small": jpeg(2, 64, 48), "/broken": b"\xff\xd8\xff"}
-    small = await thumbnails_of([*files, "/gone"], files.get, worker_count=1)
+    pictures = ((path, partial(files.get, path)) for path in (*files, "/gone"))
+    small = await thumbnails_of(pictures, worker_count=1)
     shapes = {
         path: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2]
         for path, data in small.items()
@@ -22,7 +25,7 @@ async def test_pictures_are_made_small() -> None:
 
 async def test_a_picture_of_one_line_stays_one_line_high() -> None:
     """The narrowest picture there is still has a small one."""
-    small = await thumbnails_of(["/line"], lambda _: jpeg_of_one_line(), worker_count=1)
+    small = await thumbnails_of([("/line", jpeg_of_one_line)], worker_count=1)
     shape = cv2.imdecode(np.frombuffer(small["/line"], np.uint8), cv2.IMREAD_COLOR).shape[:2]
     assert shape == (1, LONG_EDGE_PX)
 
