@@ -144,6 +144,8 @@ def stamp_of(file: str) -> Stamp:
         found = os.stat(file)  # noqa: PTH116 - may hold undecodable bytes
     except OSError as error:
         raise unreadable(error) from error
+    except ValueError as error:  # a NUL, from a damaged list
+        raise UnreadableFileError("no file can have this name") from error
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableFileError("not a regular file")
     return Stamp(found.st_size, found.st_mtime_ns)

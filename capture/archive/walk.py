@@ -127,7 +127,7 @@ def is_picture(name: str) -> bool:
 
 def first_match(name: str) -> str | None:
     """Return something that a pattern matches, or None if it is none or matches nothing."""
-    if not glob.has_magic(name):
+    if not glob.has_magic(name) or "\0" in name:  # which no file has in its name
         return None
     return next(glob.iglob(name, recursive=True), None)  # noqa: PTH207 - absolute
 

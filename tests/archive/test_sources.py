@@ -173,6 +173,20 @@ def test_a_list_names_files_and_folders(separator: bytes, tmp_path: Path) -> Non
         pictures[2].read(MEBIBYTE)
 
 
+def test_a_name_that_no_file_can_have_is_a_row(tmp_path: Path) -> None:
+    """A NUL in the middle of a list of lines; what the list names after it is read."""
+    make(tmp_path, "a.jpg")
+    good = bytes(tmp_path / "a.jpg")
+    odd_names = [good + b"\0.jpg", good + b"\0/*.jpg"]
+    with spooled(io.BytesIO(b"\n".join([*3000 * [good], *odd_names, good]))) as listed:
+        *_, first, second, last = Sources([], listed)
+    assert first.path == f"{tmp_path}/a.jpg\\x00.jpg"
+    for odd in (first, second):
+        with pytest.raises(UnreadableFileError, match="no file can have this name"):
+            odd.stamp()
+    assert last.read(MEBIBYTE) == b"a.jpg"
+
+
 def test_counting_agrees_with_listing(tmp_path: Path) -> None:
     """The total of the progress bar is the number of pictures."""
     make(tmp_path, "a/1.jpg", "a/2.jpg", "b.png", "b.txt")
