@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class _Seen:
         self._codes: dict[Outcome, int] = {}
         # Of a nameless file that SQLite deletes when it is closed.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._table.close)
         self._table.execute("PRAGMA journal_mode = OFF")
         self._table.execute("CREATE TABLE seen (path INTEGER PRIMARY KEY, outcome INTEGER)")
         self._table.execute("BEGIN")
