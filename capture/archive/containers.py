@@ -27,7 +27,8 @@ COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".
 ARCHIVE_SUFFIXES = ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES
 
 _COUNTS_ROUND = 1 << 16  # zips that are older than ZIP64 count on from 0
-MAX_HELD_BYTES = 256 << 20
+MAX_HELD_MEMBER_BYTES = 256 << 20
+"""Longest member of what is read in passing: it is held until it is judged."""
 MAX_LINKABLE_COUNT = 1 << 15
 
 
@@ -195,7 +196,7 @@ def _held(
     opened: tarfile.TarFile, info: tarfile.TarInfo, archive: str, mtime_ns: int | None
 ) -> Picture:
     path = member_path(archive, info.name)
-    if info.size > MAX_HELD_BYTES:
+    if info.size > MAX_HELD_MEMBER_BYTES:
         return Unreachable(path, f"{info.size / 1e6:.0f} MB is too much to hold in memory")
     member = opened.extractfile(info)
     return HeldMember(path, b"" if member is None else member.read(), mtime_ns)

@@ -25,7 +25,9 @@ KnownBytes: TypeAlias = Mapping[int, Set[str]]
 """Hashes of bytes that stored measures answer for, by their length."""
 
 MAX_HELD_BYTES = 32 << 20
+"""Of members read in passing, in one list: beyond it the list is cut short."""
 MAX_KNOWN_COUNT = 1024
+"""Rows of the same lengths whose hashes go along with a job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ class Sources:
     """Pictures in a fixed order: sources as given, folders sorted by name.
 
     Iterating lists them anew each time, so nothing is held in memory but one folder's
-    names and the identities of the folders, against links that lead in circles.
+    names, what one pattern matches, one zip's directory, and the identities of the folders,
+    against links that lead in circles.
 
     Parameters
     ----------
