@@ -142,11 +142,9 @@ def _alike(
 ) -> list[list[GroupedPicture]]:
     """Put those together whose hashes are linked; without a hash there are only copies."""
     hashed = [
-        (copies, copies[0].perceptual_hash)
-        for copies in by_bytes
-        if copies[0].perceptual_hash is not None
+        (copies, bits) for copies in by_bytes if (bits := copies[0].perceptual_hash) is not None
     ]
-    sets = linked([bits for _, bits in hashed if bits is not None], max_distance)
+    sets = linked([bits for _, bits in hashed], max_distance)
     joined: defaultdict[int, list[GroupedPicture]] = defaultdict(list)
     for n, (copies, _) in enumerate(hashed):
         joined[sets.first_of(n)] += copies
