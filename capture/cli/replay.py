@@ -6,6 +6,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -133,11 +134,13 @@ def _print_jsonl(steps: Iterable[ReplayStep]) -> Iterator[ReplayStep]:
         yield step
 
 
-def _print_table(steps: Iterable[ReplayStep]) -> Iterator[ReplayStep]:
+def _print_table(steps: Iterator[ReplayStep]) -> Iterator[ReplayStep]:
+    # Before the head of the table: what cannot be replayed at all is told without one.
+    first = list(islice(steps, 1))
     newest: deque[ReplayStep] = deque(maxlen=_ROWS)
     console = Console()
     with Live(_table(newest), console=console, refresh_per_second=10) as live:
-        for step in steps:
+        for step in chain(first, steps):
             newest.append(step)
             live.update(_table(newest))
             yield step

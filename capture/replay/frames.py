@@ -108,11 +108,11 @@ def _read_folder(folder: Path, fps: float | None, max_pixels: int) -> Iterator[R
 def _times_of(folder: Path, fps: float | None) -> list[tuple[Path, float]]:
     table = folder / TIMESTAMPS
     if fps is None and table.is_file():
-        with table.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines))
         try:
+            with table.open(newline="", encoding="utf-8-sig") as lines:
+                rows = list(csv.DictReader(lines))
             return [(folder / row["file"], float(row["captured_at_ms"])) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise ConfigurationError(f"{table}: needs the columns file,captured_at_ms") from error
     files = sorted(
         (file for file in folder.iterdir() if file.suffix.lower() in _PICTURES), key=_by_number

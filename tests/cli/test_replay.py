@@ -106,6 +106,9 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     fake = tmp_path / "fake.mp4"
     fake.write_bytes(b"\0" * 64)
     assert isinstance(replay(fake, "--jsonl").exception, UnreadableFileError)
+    missing = replay(tmp_path / "missing")
+    assert isinstance(missing.exception, UnreadableFileError)
+    assert missing.output == ""
     folder = write_folder(tmp_path / "burst")
     gyro = write_gyro(tmp_path / "gyro.csv", 0.1)
     assert isinstance(replay(folder, "--gyro", gyro).exception, ConfigurationError)

@@ -59,9 +59,10 @@ def test_what_is_no_clip_is_refused(tmp_path: Path) -> None:
 def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
     """By the columns it needs."""
     folder = write_folder(tmp_path / "burst")
-    (folder / "timestamps.csv").write_text("name,time\na.png,0\n")
-    with pytest.raises(ConfigurationError, match="file,captured_at_ms"):
-        list(read_frames(folder, fps=None, max_pixels=MAX_PIXELS))
+    for table in (b"name,time\na.png,0\n", b"file,captured_at_ms\n\xff.png,0\n"):
+        (folder / "timestamps.csv").write_bytes(table)
+        with pytest.raises(ConfigurationError, match="file,captured_at_ms"):
+            list(read_frames(folder, fps=None, max_pixels=MAX_PIXELS))
 
 
 def test_gyro_tables_are_sorted_and_checked(tmp_path: Path) -> None:
