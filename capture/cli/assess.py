@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -33,6 +33,9 @@ from capture.review.explain import draw_explanation
 from capture.settings import Settings, load_settings
 
 Record: TypeAlias = dict[str, Any]
+
+Verdicts: TypeAlias = set[str | None]
+"""Those that there were; None of pictures that could not be judged."""
 
 
 def assess(
@@ -71,8 +74,8 @@ def assess(
     if explain is not None:
         _make_folder(explain)
     records = judge_pictures(pictures, limits, settings, classify=classify, explain=explain)
-    shown = asyncio.run(_print_jsonl(records) if jsonl else _print_table(records, len(pictures)))
-    raise typer.Exit(_exit_code(shown, strict=strict_exit))
+    printing = _print_jsonl(records) if jsonl else _print_table(records, len(pictures))
+    raise typer.Exit(_exit_code(asyncio.run(printing), strict=strict_exit))
 
 
 async def judge_pictures(
@@ -100,7 +103,8 @@ async def judge_pictures(
     async with LocalEngine(pool) as engine:
         ahead: deque[asyncio.Task[Record]] = deque()
         for index, picture in enumerate(pictures):
-            page = explain and explain / f"{index:04d}-{Path(picture.path).stem}.png"
+            # Cut, as a name may be as long as a name can be already; the number tells them apart.
+            page = explain and explain / f"{index:04d}-{Path(picture.path).stem[:60]}.png"
             ahead.append(asyncio.create_task(_record(picture, engine, job_of, page)))
             if len(ahead) > 2 * worker_count:
                 yield await ahead.popleft()
@@ -146,31 +150,31 @@ def _draw(name: str, image: EncodedImage, assessment: Assessment) -> Canvas:
     return draw_explanation(name, decode_image(image, max_pixels=pixels), assessment)
 
 
-async def _print_jsonl(records: AsyncIterator[Record]) -> list[Record]:
-    shown = []
+async def _print_jsonl(records: AsyncIterator[Record]) -> Verdicts:
+    verdicts: Verdicts = set()
     async for record in records:
         print(json.dumps(record, ensure_ascii=False), flush=True)
-        shown.append(record)
-    return shown
+        verdicts.add(record["verdict"])
+    return verdicts
 
 
-async def _print_table(records: AsyncIterator[Record], count: int) -> list[Record]:
+async def _print_table(records: AsyncIterator[Record], count: int) -> Verdicts:
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("picture", overflow="fold")
     table.add_column("blur", justify="right", no_wrap=True)
     table.add_column("exposure", justify="right", no_wrap=True)
     table.add_column("why, or what is in it", overflow="fold")
-    shown = []
+    verdicts: Verdicts = set()
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("judging", total=count)
         async for record in records:
             table.add_row(*_row(record))
-            shown.append(record)
+            verdicts.add(record["verdict"])
             progress.advance(task)
     console.print(table)
-    return shown
+    return verdicts
 
 
 def _row(record: Record) -> tuple[str, ...]:
@@ -199,10 +203,9 @@ def _limit_not_met(reason: Record) -> str:
     return f"{reason['code']} {value:.3g} {sign} {limit:.3g}"
 
 
-def _exit_code(records: Iterable[Record], *, strict: bool) -> ExitCode:
-    records = list(records)
-    if any(record["status"] != "ok" for record in records):
+def _exit_code(verdicts: Verdicts, *, strict: bool) -> ExitCode:
+    if None in verdicts:
         return ExitCode.SOME_FAILED
-    if strict and any(record["verdict"] != Verdict.ACCEPT for record in records):
+    if strict and verdicts != {Verdict.ACCEPT.value}:
         return ExitCode.NOT_AS_EXPECTED
     return ExitCode.DONE

@@ -155,10 +155,13 @@ def test_numbers_do_not_depend_on_the_number_of_workers() -> None:
 
 
 def test_explain_writes_a_page_per_picture(tmp_path: Path) -> None:
-    """The page is a picture with the verdict's colour on it."""
-    assess("--no-classify", "--explain", tmp_path, SAMPLES / "good.jpg", SAMPLES / "dark.jpg")
+    """The page is a picture with the verdict's colour on it, however long the picture's name."""
+    long = tmp_path / f"{'x' * 250}.jpg"
+    long.write_bytes((SAMPLES / "good.jpg").read_bytes())
+    done = assess("--no-classify", "--explain", tmp_path, SAMPLES / "dark.jpg", long)
+    assert done.returncode == 0, done.stderr
     pages = sorted(tmp_path.glob("*.png"))
-    assert [page.name for page in pages] == ["0000-good.png", "0001-dark.png"]
+    assert [page.name for page in pages] == ["0000-dark.png", f"0001-{'x' * 60}.png"]
     for page in pages:
         pixels = cv2.imread(str(page))
         assert pixels is not None
