@@ -49,7 +49,10 @@ def assess(
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="One JSON record per picture on stdout.")
     ] = False,
-    classify: Annotated[bool, typer.Option(help="Say what is in the accepted pictures.")] = True,
+    classify: Annotated[
+        bool | None,
+        typer.Option(help="Say what is in accepted pictures; as the settings say if not given."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; one per core if not given.")
     ] = None,
@@ -65,15 +68,15 @@ def assess(
 
     Exit codes: 0 done, 1 some pictures could not be read, 2 wrong use.
     """
-    settings = load_settings(worker_count=workers)
-    limits = load_profile(profile or settings.default_profile)
+    settings = load_settings(worker_count=workers, default_profile=profile, classify=classify)
+    limits = load_profile(settings.default_profile)
     pictures = list(files_at(paths))
     if not pictures:
         typer.echo("smart-capture: no pictures there", err=True)
         raise typer.Exit(ExitCode.WRONG_USE)
     if explain is not None:
         _make_folder(explain)
-    records = judge_pictures(pictures, limits, settings, classify=classify, explain=explain)
+    records = judge_pictures(pictures, limits, settings, explain=explain)
     printing = _print_jsonl(records) if jsonl else _print_table(records, len(pictures))
     raise typer.Exit(_exit_code(asyncio.run(printing), strict=strict_exit))
 
@@ -83,7 +86,6 @@ async def judge_pictures(
     profile: Profile,
     settings: Settings,
     *,
-    classify: bool,
     explain: Path | None = None,
 ) -> AsyncIterator[Record]:
     """Yield the record of every picture, in their order, a few judged ahead.
@@ -92,12 +94,15 @@ async def judge_pictures(
     ----------
     pictures : sequence of Picture
         What to judge.
-    profile, settings, classify
-        How.
+    profile : Profile
+        The limits.
+    settings : Settings
+        How many workers, their limits and their models.
     explain : Path or None
         Folder to which a page per judged picture is written.
     """
     worker_count = min(settings.worker_count, len(pictures))
+    classify = settings.classify
     job_of = partial(StillJob, profile=profile, classify=classify, explain=explain is not None)
     pool = worker_pool(settings, classify=classify, worker_count=worker_count, nice=0)
     async with LocalEngine(pool) as engine:

@@ -34,7 +34,7 @@ def groups(
     Told from stored rows: nothing is decoded, and no picture is moved or deleted.
     Pictures scored before hashes were kept are grouped only as exact copies.
     """
-    limits = load_profile(profile or load_settings().default_profile).groups
+    limits = load_profile(load_settings(default_profile=profile).default_profile).groups
     with open_ledger(ledger, create=False) as opened:
         found = [
             group

@@ -28,6 +28,7 @@ from capture.replay.plot import draw_replay
 from capture.replay.run import ReplayStep, record_of
 from capture.replay.run import replay as play
 from capture.session import Session, SessionConfig
+from capture.settings import load_settings
 
 _ROWS = 16
 _PLOT_TYPES = (".png", ".jpg", ".jpeg", ".webp")
@@ -80,8 +81,9 @@ def replay(
         float | None, typer.Option(min=0.1, help="Frames a second; a clip says so itself.")
     ] = None,
     profile: Annotated[
-        str, typer.Option(help="default, strict, lenient, or the path of a TOML file.")
-    ] = "default",
+        str | None,
+        typer.Option(help="default, strict, lenient, or the path of a TOML file.", metavar="NAME"),
+    ] = None,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="One JSON line a frame on stdout.")
     ] = False,
@@ -99,7 +101,7 @@ def replay(
     """
     if plot is not None and plot.suffix.lower() not in _PLOT_TYPES:
         raise ConfigurationError(f"--plot {plot}: give a name that ends in {_PLOT_TYPES[0]}")
-    limits = load_profile(profile)
+    limits = load_profile(load_settings(default_profile=profile).default_profile)
     config = SessionConfig(
         profile=limits.name,
         exposure_time_s=exposure_s,

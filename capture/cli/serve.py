@@ -33,7 +33,10 @@ def serve(
     models: Annotated[
         Path | None, typer.Option(help="Folder of model manifests, instead of those shipped.")
     ] = None,
-    classify: Annotated[bool, typer.Option(help="Say what is in the accepted pictures.")] = True,
+    classify: Annotated[
+        bool | None,
+        typer.Option(help="Say what is in accepted pictures; as the settings say if not given."),
+    ] = None,
     tls_certificate: Annotated[
         Path | None, typer.Option(help="PEM file of the server's certificate.")
     ] = None,
@@ -74,7 +77,7 @@ def serve(
         "worker_count": workers,
         "default_profile": profile,
         "models_folder": models,
-        "classify": None if classify else False,
+        "classify": classify,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
         "tls_client_ca": tls_client_ca,

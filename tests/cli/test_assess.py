@@ -12,6 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+from capture.cli.app import app
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "demo"
 RECORD_KEYS = {
@@ -145,6 +148,18 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
         assert done.stderr.startswith("smart-capture: ")
         assert "Traceback" not in done.stderr
         assert "Errno" not in done.stderr
+
+
+def test_what_is_asked_for_wins_over_the_settings() -> None:
+    """Labels are left out where the settings say so, unless the command asks for them."""
+    for flags, is_classified in (([], False), (["--classify"], True)):
+        done = CliRunner().invoke(
+            app,
+            ["assess", "--jsonl", *flags, str(SAMPLES / "good.jpg")],
+            env={"SMART_CAPTURE_CLASSIFY": "false"},
+        )
+        record = json.loads(done.stdout)
+        assert (record["classification"] is not None) == is_classified
 
 
 def test_numbers_do_not_depend_on_the_number_of_workers() -> None:
