@@ -118,17 +118,18 @@ def load_settings(**flags: Any) -> Settings:
     Raises
     ------
     ConfigurationError
-        If a value cannot be used; the message names it.
+        If a value cannot be used; the message names it, and where it stands.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        )
-        raise ConfigurationError(problems) from error
+        problems = []
+        for item in error.errors():
+            name = ".".join(str(part) for part in item["loc"])
+            place = name if name in given else f"{name} ({origin_of(name)})"
+            problems.append(f"{place}: {item['msg']}")
+        raise ConfigurationError("; ".join(problems)) from error
     except ValueError as error:
         raise ConfigurationError(f"{SETTINGS_FILE}: {error}") from error
 

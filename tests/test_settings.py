@@ -38,14 +38,20 @@ def test_a_flag_that_was_not_given_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("port = 70000", "port: .*65535"),
-        ("prot = 1", "prot"),
+        ("port = 70000", r"port \(smart-capture.toml\): .*65535"),
+        ("prot = 1", r"prot \(smart-capture.toml\)"),
         ("log_level = 'loud'", "log_level"),
         ("port = = 1", "smart-capture.toml"),
     ],
 )
 def test_a_wrong_setting_is_named(empty_folder: Path, text: str, complaint: str) -> None:
-    """The error says which setting, and what it may be."""
+    """The error says which setting, where it stands, and what it may be."""
     (empty_folder / "smart-capture.toml").write_text(text)
     with pytest.raises(ConfigurationError, match=complaint):
         load_settings()
+
+
+def test_a_wrong_flag_is_told_without_another_place() -> None:
+    """Who gave it knows where it stands."""
+    with pytest.raises(ConfigurationError, match=r"^port: "):
+        load_settings(port=70000)

@@ -158,6 +158,8 @@ def load_profile(name_or_path: str) -> Profile:
         return parse_profile(Path(name_or_path).read_bytes())
     except OSError as error:
         raise ProfileError(f"profile {name_or_path}: {error.strerror}") from error
+    except ProfileError as error:
+        raise ProfileError(f"profile {name_or_path}: {error}") from error
 
 
 def parse_profile(toml: bytes) -> Profile:
@@ -183,7 +185,7 @@ def parse_profile(toml: bytes) -> Profile:
         steadiness=_section(SteadinessLimits, table, "steadiness"),
         groups=_section(GroupLimits, table, "groups"),
     )
-    _refuse_unknown("profile", table, {field.name for field in fields(Profile)} - {"sha256"})
+    _refuse_unknown("", table, {field.name for field in fields(Profile)} - {"sha256"})
     _check(profile)
     return profile
 
@@ -191,16 +193,16 @@ def parse_profile(toml: bytes) -> Profile:
 def _name(table: dict[str, Any]) -> str:
     name = table.get("name")
     if not isinstance(name, str) or not name:
-        raise ProfileError("profile: name must be a non-empty string")
+        raise ProfileError("name must be a non-empty string")
     return name
 
 
 def _section(kind: type[Limits], table: dict[str, Any], section: str) -> Limits:
     values = table.get(section)
     if not isinstance(values, dict):
-        raise ProfileError(f"profile: [{section}] is missing")
+        raise ProfileError(f"[{section}] is missing")
     types = get_type_hints(kind)
-    _refuse_unknown(f"[{section}]", values, set(types))
+    _refuse_unknown(f"[{section}]: ", values, set(types))
     missing = sorted(set(types) - set(values))
     if missing:
         raise ProfileError(f"[{section}]: {', '.join(missing)} missing")
@@ -222,7 +224,7 @@ def _value(section: str, name: str, kind: type, value: object) -> object:
 def _refuse_unknown(where: str, table: dict[str, Any], known: set[str]) -> None:
     unknown = sorted(set(table) - known)
     if unknown:
-        raise ProfileError(f"{where}: unknown {', '.join(unknown)}")
+        raise ProfileError(f"{where}unknown {', '.join(unknown)}")
 
 
 def _check(profile: Profile) -> None:
@@ -256,4 +258,4 @@ def _check(profile: Profile) -> None:
     }
     broken = [rule for rule, holds in rules.items() if not holds]
     if broken:
-        raise ProfileError(f"profile {profile.name}: {'; '.join(broken)}")
+        raise ProfileError(f"must hold: {'; '.join(broken)}")

@@ -105,6 +105,14 @@ def test_a_profile_file_that_is_not_there_is_an_error_of_ours(tmp_path: Path) ->
         load_profile(str(tmp_path / "none.toml"))
 
 
+def test_a_wrong_limit_is_told_with_the_file_it_stands_in(tmp_path: Path) -> None:
+    """Among several profiles of one's own, nobody has to look for it."""
+    file = tmp_path / "nestbox.toml"
+    file.write_text(shipped_toml("default").replace("[blur]", "[blurr]"))
+    with pytest.raises(ProfileError, match=r"nestbox\.toml: \[blur\] is missing"):
+        load_profile(str(file))
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_profile_crosses_to_a_worker_unchanged(name: str) -> None:
     """What comes out is equal, and is unpacked only once however often it comes."""
