@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from capture.measure.blur_features import blur_features
 from capture.measure.blur_model import BlurModel, load_blur_model
-from capture.measure.luma import REFERENCE_LONG_EDGE_PX, LumaPlane, require_luma
+from capture.measure.luma import REFERENCE_LONG_EDGE_PX, LumaPlane, halved, require_luma
 from capture.measure.measures import Blur, BlurKind, BlurTile
 from capture.measure.status import MissingEvidence
 from capture.measure.tiles import TILE_PX, Tiles, choose_tiles
@@ -101,19 +101,13 @@ def _at_reference(luma: LumaPlane) -> LumaPlane:
     # Halves as long as there are some: OpenCV halves ten times faster than it averages by any
     # other factor. What is left is enlarged to twice the size, so that it can be halved too.
     for _ in range((long_edge // REFERENCE_LONG_EDGE_PX).bit_length() - 1):
-        luma = _halved(luma)
+        luma = halved(luma)
     if max(luma.shape) <= _LARGEST_AT_REFERENCE_PX:
         return luma
     height, width = luma.shape
     enlarge = 2 * REFERENCE_LONG_EDGE_PX / max(height, width)
     size = (2 * max(1, round(width * enlarge / 2)), 2 * max(1, round(height * enlarge / 2)))
-    return _halved(np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_LINEAR)))
-
-
-def _halved(luma: LumaPlane) -> LumaPlane:
-    height, width = (max(1, side // 2) for side in luma.shape)
-    cropped = luma[: 2 * height, : 2 * width]
-    return np.asarray(cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA))
+    return halved(np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_LINEAR), np.uint8))
 
 
 def _is_dark(luma: LumaPlane) -> bool:

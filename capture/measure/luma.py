@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,24 @@ def require_luma(luma: NDArray[Any]) -> LumaPlane:
     if luma.ndim != 2 or luma.dtype != np.uint8 or luma.size == 0:
         raise ValueError(f"luma must be (H, W) uint8, got {luma.shape} {luma.dtype}")
     return luma
+
+
+def halved(luma: LumaPlane) -> LumaPlane:
+    """Reduce luma to half its size: each pixel is the average of 2 x 2.
+
+    Parameters
+    ----------
+    luma : (H, W) uint8
+        Of an odd side the last row or column is left out.
+
+    Returns
+    -------
+    (H // 2, W // 2) uint8
+        At least one pixel high and wide.
+    """
+    height, width = (max(1, side // 2) for side in luma.shape)
+    cropped = luma[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def srgb_to_linear(encoded: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.measure.luma import LumaPlane
+from capture.measure.luma import LumaPlane, halved
 
 TILE_PX = 128
 MAX_TILE_COUNT = 16
 _EDGE_REDUCTION = 4
-"""Size at which strong edges are sought: noise counts for little there."""
+"""Pixels to one of the size at which strong edges are sought: noise counts for little there."""
 _DETAIL_REDUCTION = 2
-"""Size at which fine detail is sought."""
+"""The same of the size at which fine detail is sought."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +62,9 @@ def choose_tiles(luma: LumaPlane, max_count: int = MAX_TILE_COUNT) -> Tiles:
         height, width = luma.shape
     grid = np.meshgrid(_even_starts(width), _even_starts(height))
     x, y = (axis.ravel() for axis in grid)
-    half = _halved(luma)
-    by_detail = _order(_laplacian(half), x, y, 2)
-    by_edges = _order(_gradient(_halved(half)), x, y, 4)
+    half = halved(luma)
+    by_detail = _order(_laplacian(half), x, y, _DETAIL_REDUCTION)
+    by_edges = _order(_gradient(halved(half)), x, y, _EDGE_REDUCTION)
     by_turns = np.stack([by_edges, by_detail], 1).ravel().tolist()
     best = np.array(list(dict.fromkeys(by_turns))[:max_count])
     row = np.empty((TILE_PX, len(best), TILE_PX), np.uint8)
@@ -76,12 +76,6 @@ def choose_tiles(luma: LumaPlane, max_count: int = MAX_TILE_COUNT) -> Tiles:
 def _even_starts(length_px: int) -> NDArray[np.int64]:
     count = -(-length_px // TILE_PX)
     return np.linspace(0, length_px - TILE_PX, count).astype(np.int64)
-
-
-def _halved(luma: LumaPlane) -> LumaPlane:
-    height, width = (side // 2 for side in luma.shape)
-    cropped = luma[: 2 * height, : 2 * width]
-    return np.asarray(cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _order(
