@@ -1,7 +1,7 @@
 """The only decoder: bytes in, an upright picture out, or an error that says why not.
 
-`decode_image` is the door. Behind it ``formats`` reads the first bytes, ``jpeg`` and
-``files`` decode picture files, and ``planes`` unpacks what cameras send raw.
+`decode_image` is the door. Behind it ``formats`` reads the first bytes, ``jpeg``, ``files``,
+``heif`` and ``raw`` decode picture files, and ``planes`` unpacks what cameras stream.
 """
 
 from capture.images.decode import decode_image

@@ -76,16 +76,12 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "Matroska or WebM video"),
 )
 
-_FTYP_REFUSED: dict[bytes, str] = {
-    **dict.fromkeys((b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"), "HEIC image sequence"),
-}
+_HEIC_SEQUENCE_BRANDS = (b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 _CANON_BRAND = b"crx "
 
 _NETPBM = tuple(
-    b"P" + digit + space
-    for digit in (b"1234567"[i : i + 1] for i in range(7))
-    for space in (b"\n", b" ", b"\t", b"\r")
+    b"P%d%b" % (kind, space) for kind in range(1, 8) for space in (b"\n", b" ", b"\t", b"\r")
 )
 
 CONVERT = "convert it to JPEG or PNG"
@@ -148,7 +144,8 @@ def _ftyp(head: bytes) -> ImageFormat:
         return ImageFormat.HEIC
     if brand == _CANON_BRAND:
         return ImageFormat.RAW
-    raise _unsupported(_FTYP_REFUSED.get(brand, "MP4 or QuickTime video"))
+    is_sequence = brand in _HEIC_SEQUENCE_BRANDS
+    raise _unsupported("HEIC image sequence" if is_sequence else "MP4 or QuickTime video")
 
 
 def is_cut_short(data: bytes | memoryview, image_format: ImageFormat) -> bool:

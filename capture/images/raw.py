@@ -106,7 +106,7 @@ def decode_raw(data: bytes, max_pixels: int, *, luma_only: bool) -> DecodedImage
         picture = decode_jpeg(jpeg, header, luma_only=luma_only)
     else:
         pixels = np.asarray(preview.data, np.uint8)
-        _refuse_small(pixels.shape[:2], (sizes.height, sizes.width))
+        _refuse_small(pixels.shape[1::-1], (sizes.width, sizes.height))
         picture = _from_bitmap(pixels, sizes.flip, max_pixels, luma_only=luma_only)
     _, settings = read_exif_of_tiff(data)
     return replace(
@@ -117,10 +117,11 @@ def decode_raw(data: bytes, max_pixels: int, *, luma_only: bool) -> DecodedImage
     )
 
 
-def _refuse_small(size: tuple[int, ...], full_size: tuple[int, ...]) -> None:
-    if max(size) < min(MIN_LONG_EDGE_PX, max(full_size)):
+def _refuse_small(size_px: tuple[int, ...], full_size_px: tuple[int, ...]) -> None:
+    """Refuse a preview by its (width, height), beside that of the picture itself."""
+    if max(size_px) < min(MIN_LONG_EDGE_PX, max(full_size_px)):
         raise UnsupportedFormatError(
-            f"camera RAW with a preview of {size[0]} x {size[1]} pixels only; {CONVERT}"
+            f"camera RAW with a preview of {size_px[0]} x {size_px[1]} pixels only; {CONVERT}"
         )
 
 
