@@ -58,6 +58,10 @@ def connect(place: str | Path, *, create: bool = True) -> Engine:
         If the URL cannot be used, there is no such file, or it cannot be read as it lies.
     """
     url = url_of(place)
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise LedgerError(
+            f"no such kind of database: {url.drivername}; give a file or postgresql://host/name"
+        )
     file = url.database if url.get_backend_name() == "sqlite" else None
     if url.get_backend_name() == "sqlite" and file in (None, "", ":memory:"):
         raise LedgerError("a ledger is a file or a database: one in memory would be lost")
@@ -71,7 +75,9 @@ def connect(place: str | Path, *, create: bool = True) -> Engine:
     except ArgumentError as error:
         raise LedgerError(f"no such kind of database: {error}") from error
     except ImportError as error:
-        raise LedgerError(f"{url.drivername} needs the package {error.name}") from error
+        raise LedgerError(
+            f"{url.drivername} needs {error.name}: pip install 'smart-capture[archive]'"
+        ) from error
     if url.get_backend_name() == "sqlite":
         _set_up_sqlite(engine)
     return engine

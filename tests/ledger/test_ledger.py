@@ -132,9 +132,11 @@ def test_odd_names_are_kept_legibly(tmp_path: Path) -> None:
         assert [found["error"] for found in ledger.rows()] == ["bad \\xff \\x00 name"]
 
 
-@pytest.mark.parametrize("url", ["no://where", "postgresql://host:port/archive"])
+@pytest.mark.parametrize(
+    "url", ["no://where", "mysql://host/archive", "postgresql://host:port/archive"]
+)
 def test_what_is_no_url_of_a_database_is_refused(url: str) -> None:
-    """No such kind, or no such port: an error of the ledger, not of its library."""
+    """No such kind, none of ours, or no such port: an error of the ledger, not of its library."""
     with pytest.raises(LedgerError, match=r"no such kind of database|no database URL"):
         open_ledger(url)
 
