@@ -66,7 +66,8 @@ def assess(
 ) -> None:
     """Judge pictures: are they sharp and well exposed, and what is in them?
 
-    Exit codes: 0 done, 1 some pictures could not be read, 2 wrong use.
+    Exit codes: 0 done, 1 some pictures could not be read, 2 wrong use, 3 with --strict-exit when
+    a verdict is not ACCEPT.
     """
     settings = load_settings(worker_count=workers, default_profile=profile, classify=classify)
     limits = load_profile(settings.default_profile)

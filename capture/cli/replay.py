@@ -62,7 +62,10 @@ def replay(
     exposure_s: Annotated[
         float,
         typer.Option(
-            parser=_seconds, metavar="SECONDS", help="Exposure time of the still: 0.0167 or 1/60."
+            parser=_seconds,
+            metavar="SECONDS",
+            help="Exposure time of the still: 0.0167 or 1/60.",
+            show_default="1/60",
         ),
     ] = 1 / 60,
     still_width: Annotated[

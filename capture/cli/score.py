@@ -237,7 +237,7 @@ def _print(summary: Summary, ledger: str) -> None:
 
 def _words_for(left_out: LeftOut) -> str:
     parts = [
-        (left_out.other_file_count, "no pictures by name"),
+        (left_out.other_file_count, "that are no pictures by name"),
         (left_out.hidden_file_count, "hidden files"),
         (left_out.hidden_folder_count, "hidden folders"),
     ]

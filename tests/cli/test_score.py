@@ -269,7 +269,7 @@ def test_what_is_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
         (tmp_path / "in" / name).write_bytes(jpeg(1, 96, 80))
     words: list[str | Path] = ["score", tmp_path / "in", "--ledger", tmp_path / "run.db"]
     told = call(*words).stdout
-    assert "Left out: 1 no pictures by name, 1 hidden files, 1 hidden folders" in told
+    assert "Left out: 1 that are no pictures by name, 1 hidden files, 1 hidden folders" in told
     summary = json.loads(call(*words, "--json").stdout)
     counts = ("skipped_file_count", "hidden_file_count", "hidden_folder_count")
     assert [summary[count] for count in counts] == [2, 1, 1]
