@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -117,6 +118,15 @@ class Lane:
             self.pid = int(frame.load())
         else:
             self._on_frame(frame)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something has arrived, if only an end, that the event loop did not see yet."""
+        if self._connection is None:
+            return False
+        poll = select.poll()  # of any descriptor, where select takes the first 1024
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(0))
 
     def kill(self) -> None:
         """End the worker at once, stopped or hung as it may be."""
