@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +13,9 @@ from capture.images.image import CaptureSettings
 from capture.images.orientation import UPRIGHT
 
 _DIGITS = re.compile(r"\d+")
+
+_LEAST, _MOST = 1e-9, 1e9
+"""Beyond them nothing is a time, an aperture or a sensitivity; their powers would overflow."""
 
 
 def read_exif(image: Image.Image) -> tuple[int, CaptureSettings]:
@@ -45,9 +47,9 @@ def _said_by(load: Callable[[], Image.Exif]) -> tuple[int, CaptureSettings]:
     return (
         orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else UPRIGHT,
         CaptureSettings(
-            exposure_time_s=_positive(details.get(ExifTags.Base.ExposureTime)),
-            f_number=_positive(details.get(ExifTags.Base.FNumber)),
-            iso=_positive(details.get(ExifTags.Base.ISOSpeedRatings)),
+            exposure_time_s=_within_reason(details.get(ExifTags.Base.ExposureTime)),
+            f_number=_within_reason(details.get(ExifTags.Base.FNumber)),
+            iso=_within_reason(details.get(ExifTags.Base.ISOSpeedRatings)),
             captured_at=_moment(
                 details.get(ExifTags.Base.DateTimeOriginal),
                 details.get(ExifTags.Base.SubsecTimeOriginal),
@@ -68,12 +70,12 @@ def _moment(text: object, fraction: object) -> datetime | None:
     return moment.replace(microsecond=int(f"{digits[0]:0<6.6}")) if digits else moment
 
 
-def _positive(value: object) -> float | None:
-    """Return a tag as a positive number; a rational over zero, or text, is none."""
+def _within_reason(value: object) -> float | None:
+    """Return a tag as a number within reason; a rational over zero, or text, is none."""
     if isinstance(value, tuple) and value:
         value = value[0]
     try:
         number = float(cast(Any, value))
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return number if _LEAST <= number <= _MOST else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -152,6 +153,26 @@ def test_zero_and_endless_settings_count_as_unknown() -> None:
     tags = exif(exposure_time=0.0, f_number=4.0, iso=0)
     settings = decode(encoded(scene(), "JPEG", exif=tags)).settings
     assert (settings.exposure_time_s, settings.iso) == (None, None)
+
+
+def exif_of_doubles(*tags: tuple[int, float]) -> bytes:
+    """Exif whose settings are doubles, which hold more than the fractions of a camera."""
+    start = 8 + 2 + 12 + 4
+    values = start + 2 + 12 * len(tags) + 4
+    body = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8769, 4, 1, start, 0)
+    body += struct.pack("<H", len(tags))
+    for number, (tag, _) in enumerate(tags):
+        body += struct.pack("<HHII", tag, 12, 1, values + 8 * number)
+    return b"Exif\0\0" + body + bytes(4) + struct.pack(f"<{len(tags)}d", *(v for _, v in tags))
+
+
+@pytest.mark.parametrize("f_number", [1e200, 1e-200])
+def test_settings_that_no_camera_has_count_as_unknown(f_number: float) -> None:
+    """Their squares are beyond all numbers, or nothing."""
+    tags = exif_of_doubles((0x829A, 0.01), (0x829D, f_number), (0x8827, 100.0))
+    settings = decode(encoded(scene(), "JPEG", exif=tags)).settings
+    assert (settings.exposure_time_s, settings.f_number, settings.iso) == (0.01, None, 100.0)
+    assert settings.exposure_value is None
 
 
 def test_the_classifier_gets_a_reduced_picture() -> None:
