@@ -11,6 +11,9 @@ from typing import IO, Protocol
 from capture.errors import ImageTooLargeError, UnreadableFileError
 from capture.ledger.names import printable
 
+MAX_NUMBER = (1 << 63) - 1
+"""What a column of a ledger holds; a size or a time beyond it counts as this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -27,6 +30,13 @@ class Stamp:
 
     size_bytes: int | None
     mtime_ns: int | None
+
+    def __post_init__(self) -> None:
+        # Archives and servers say what they like, and file systems go beyond the year 2262.
+        for name in ("size_bytes", "mtime_ns"):
+            number = getattr(self, name) or 0
+            if abs(number) > MAX_NUMBER:
+                object.__setattr__(self, name, MAX_NUMBER if number > 0 else -MAX_NUMBER)
 
 
 class Picture(Protocol):
@@ -155,7 +165,7 @@ def fetch_ahead(file: str, offset_bytes: int, size_bytes: int) -> None:
     """Tell the system what will be read soon; a size of 0 means to the end."""
     if not hasattr(os, "posix_fadvise"):
         return
-    with suppress(OSError):  # who reads it will say why not
+    with suppress(OSError, OverflowError):  # who reads it will say why not
         opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
         try:
             os.posix_fadvise(opened, offset_bytes, size_bytes, os.POSIX_FADV_WILLNEED)

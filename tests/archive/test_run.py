@@ -394,6 +394,25 @@ async def test_pictures_wait_for_the_extra_that_decodes_them(
         assert (await score(ledger, engine, folder)).efforts == efforts
 
 
+async def test_sizes_and_times_beyond_any_column_are_rows(
+    ledger: Ledger, engine: LocalEngine, tmp_path: Path
+) -> None:
+    """An archive says what it likes, and a file may be of the year 2300: no run ends by it."""
+    (tmp_path / "late.jpg").write_bytes(jpeg(1))
+    os.utime(tmp_path / "late.jpg", (10_413_792_000, 10_413_792_000))
+    huge, small = tarfile.TarInfo("huge.jpg"), tarfile.TarInfo("small.jpg")
+    huge.size, small.size = 1 << 70, 512
+    with (tmp_path / "shard.tar").open("wb") as shard:
+        for info in (small, huge):
+            shard.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(512))
+    await score(ledger, engine, tmp_path)
+    rows = rows_of(ledger)
+    assert rows["late.jpg"]["verdict"] is not None
+    assert rows["shard.tar!huge.jpg"]["status"] == "TOO_LARGE"
+    assert rows["shard.tar!huge.jpg"]["size_bytes"] == (1 << 63) - 1
+    assert rows["shard.tar"]["status"] == "UNREADABLE"
+
+
 async def test_what_can_be_read_again_loses_its_row_of_failure(
     ledger: Ledger, engine: LocalEngine, folder: Path
 ) -> None:
