@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import tarfile
 import weakref
 import zipfile
@@ -9,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from posixpath import dirname, join, normpath
-from typing import IO, Any
+from posixpath import basename, dirname, join, normpath
+from typing import IO, Any, Self
 
 from capture.archive.members import HeldMember, TarMember, ZipMember, member_path
 from capture.archive.pictures import ArchiveFile, FilePicture, Picture, Unreachable
@@ -30,6 +33,9 @@ _COUNTS_ROUND = 1 << 16  # zips that are older than ZIP64 count on from 0
 MAX_HELD_MEMBER_BYTES = 256 << 20
 """Longest member of what is read in passing: it is held until it is judged."""
 MAX_LINKABLE_COUNT = 1 << 15
+
+_PASSED_BYTES = 1 << 20
+_LOOKED_BEHIND_BYTES = 1 << 20  # what fills up the last record of a tar is shorter, and zero
 
 
 def is_archive(name: str) -> bool:
@@ -82,6 +88,8 @@ def _zip_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
     for info in {info.filename: info for info in opened.infolist()}.values():
         if wanted(info.filename):  # no folder: their names end in a slash
             yield ZipMember(archive.path, opened, info, mtime_ns)
+        elif _is_archive_within(info.filename):
+            yield _unopened(archive.path, info.filename)
     found_count = len(opened.infolist())
     if (found_count - named_count) % _COUNTS_ROUND:
         why = f"the archive is damaged: {found_count} members are found of {named_count}"
@@ -108,9 +116,10 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
         mtime_ns = archive.stamp().mtime_ns
         with (
             closing(archive.open_to_jump() if at_hand else archive.open_in_passing()) as stream,
-            tarfile.open(fileobj=stream, mode="r:" if at_hand else "r|*") as opened,
+            closing(stream if at_hand else _unpacked(stream)) as unpacked,
+            tarfile.open(None, "r:" if at_hand else "r|", unpacked, tarinfo=_Header) as opened,
         ):
-            for info in _forward(opened):
+            for info in _forward(opened, at_hand=at_hand):
                 # tarfile keeps every header it has seen; a shard may hold millions.
                 opened.members = []  # type: ignore[attr-defined]
                 is_wanted = wanted(info.name)
@@ -125,18 +134,68 @@ def _tar_members(archive: ArchiveFile, wanted: Wanted) -> Iterator[Picture]:
                         yield member
                 elif info.isreg() and is_wanted:
                     yield _held(opened, info, archive.path, mtime_ns)
+                if info.isreg() and _is_archive_within(info.name):
+                    yield _unopened(archive.path, info.name)
+            if any(opened.fileobj.read(_LOOKED_BEHIND_BYTES)):
+                raise tarfile.ReadError("it goes on behind the mark of its end")
     except UnreadableFileError as error:
         broken = Unreachable(archive.path, str(error))
-    except (tarfile.TarError, EOFError) as error:
-        broken = Unreachable(archive.path, f"the archive is damaged: {error}")
     except OSError as error:  # also what the decompressors raise
         broken = Unreachable(archive.path, f"the archive breaks off: {_why(error)}")
+    except Exception as error:  # what its headers say may lead anywhere
+        broken = Unreachable(archive.path, f"the archive is damaged: {error}")
     yield from map(linkable.at, links)
     if broken is not None:
         yield broken
 
 
-def _forward(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _unpacked(stream: IO[bytes]) -> IO[bytes]:
+    """Return what a stream holds; by these readers, since tarfile's own leaves out much.
+
+    It ends with the first of several packed pieces, and compares no checksums.
+    """
+    head: bytes = stream.peek(len(_LONGEST_MARK))  # type: ignore[attr-defined]
+    unpack = next((unpack for mark, unpack in _PACKED.items() if head.startswith(mark)), None)
+    return stream if unpack is None else unpack(stream)
+
+
+_LONGEST_MARK = b"\xfd7zXZ\0"
+_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    _LONGEST_MARK: lzma.open,
+}
+
+
+class _Header(tarfile.TarInfo):
+    """A header that raises ReadError when it is damaged: tarfile would take it for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _ADDITIONS and header.size > _MAX_ADDITION_BYTES:
+            raise tarfile.ReadError(f"a header of {header.size / 1e6:.0f} MB")
+        return header
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except _DAMAGES as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+_ADDITIONS = frozenset(
+    [
+        *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    ]
+)
+_MAX_ADDITION_BYTES = 16 << 20
+_DAMAGES = (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError)  # type: ignore[attr-defined]
+
+
+def _forward(opened: tarfile.TarFile, *, at_hand: bool) -> Iterator[tarfile.TarInfo]:
     """Yield members; raises ReadError where a header leads back, as if there were no end."""
     end = 0
     for info in opened:
@@ -144,6 +203,16 @@ def _forward(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             raise tarfile.ReadError("a header leads back")
         end = info.offset_data
         yield info
+        if not at_hand:
+            _pass_over(opened)
+
+
+def _pass_over(opened: tarfile.TarFile) -> None:
+    """Read to the next header; tarfile would go on behind the end, as far as a size says."""
+    stream: Any = opened.fileobj
+    while (left_bytes := opened.offset - stream.tell()) > 0:
+        if not stream.read(min(left_bytes, _PASSED_BYTES)):
+            raise tarfile.ReadError("unexpected end of data")
 
 
 class _Linkable:
@@ -186,6 +255,16 @@ def _at_hand(archive: FilePicture, info: tarfile.TarInfo, mtime_ns: int | None) 
 def _is_tar_at_hand(archive: ArchiveFile) -> bool:
     """Say whether a tar lies on a disk and is not compressed: its members are found by seeking."""
     return isinstance(archive, FilePicture) and archive.file.lower().endswith(TAR_SUFFIXES)
+
+
+def _is_archive_within(name: str) -> bool:
+    return is_archive(name) and not basename(name).startswith(".")
+
+
+def _unopened(archive_path: str, name: str) -> Unreachable:
+    return Unreachable(
+        member_path(archive_path, name), "an archive in an archive is not looked into: unpack it"
+    )
 
 
 def _why(error: OSError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
 from threading import Event
@@ -194,5 +194,8 @@ def _named(name: bytes) -> Iterator[str]:
 def _absolute(name: str) -> str:
     if is_url(name):
         return name
-    path = url2pathname(urlsplit(name).path) if name.startswith(LOCAL_SCHEME) else name
+    path = name
+    if name.startswith(LOCAL_SCHEME):
+        with suppress(ValueError):  # what is no URL leads nowhere, and a row says so
+            path = url2pathname(urlsplit(name).path)
     return os.path.abspath(path)  # noqa: PTH100 - keeps links as they are

@@ -58,7 +58,10 @@ class Store:
         ConfigurationError
             If the URL holds a password, or a package for its scheme is missing.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise ConfigurationError(f"{printable(url)}: {error}") from error
         if parts.password is not None:
             raise ConfigurationError(
                 f"{parts.scheme}://{parts.hostname}: the ledger would hold the password of this URL"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import random
 import tarfile
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -118,6 +120,120 @@ def test_a_tar_whose_headers_lead_back_ends(tmp_path: Path) -> None:
         last.read(MEBIBYTE)
 
 
+def damaged_after(members: list[Picture], count: int) -> str:
+    """Take as many members that can be read, and return what the last row says."""
+    *whole, last = members
+    assert len(whole) == count
+    assert all(picture.read(MEBIBYTE) for picture in whole)
+    with pytest.raises(UnreadableFileError, match="damaged") as damage:
+        last.read(MEBIBYTE)
+    return str(damage.value)
+
+
+def at_header(tar: bytes, number: int, inserted: bytes = b"", damage: int = 0) -> bytes:
+    """Put something before a header of a tar, or damage it."""
+    place = [at for at in range(0, len(tar), 512) if tar[at + 257 : at + 262] == b"ustar"][number]
+    header = bytes([tar[place] ^ damage]) + tar[place + 1 :]
+    return tar[:place] + inserted + header
+
+
+def pax(key: bytes, value: bytes) -> bytes:
+    """Return a header that adds to the next one."""
+    record = b" %s=%s\n" % (key, value)
+    record = b"%d" % (len(record) + 2) + record
+    info = tarfile.TarInfo()
+    info.type, info.size = tarfile.XHDTYPE, len(record)
+    return info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    ("inserted", "damage"),
+    [
+        (b"", 1),
+        (pax(b"GNU.sparse.map", b"x"), 0),
+        (pax(b"hdrcharset", b"\xff"), 0),
+        (1100 * pax(b"comment", b"x"), 0),
+    ],
+    ids=["checksum", "no number", "no charset", "headers without end"],
+)
+def test_a_damaged_header_is_told_and_ends_no_run(
+    tmp_path: Path, pack: Callable[[bytes], bytes], inserted: bytes, damage: int
+) -> None:
+    """Members before it are read; that others may follow is not passed over."""
+    file = tmp_path / ("shard.tar" if pack is bytes else "shard.tar.gz")
+    make_tar(file.with_suffix(".whole"), {f"{number}.jpg": b"data" for number in range(4)})
+    whole = file.with_suffix(".whole").read_bytes()
+    file.write_bytes(pack(at_header(whole, 2, inserted, damage)))
+    damaged_after(list(Sources([str(file)])), 2)
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.XHDTYPE, b"Z"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_size_beyond_all_archives_comes_to_an_end(
+    tmp_path: Path, pack: Callable[[bytes], bytes], kind: bytes
+) -> None:
+    """It is not read on behind the end of the archive, for as long as the size says."""
+    file = tmp_path / ("shard.tar" if pack is bytes else "shard.tar.gz")
+    make_tar(file.with_suffix(".whole"), {"1.jpg": b"data"})
+    header = tarfile.TarInfo("notes.txt")
+    header.type, header.size = kind, 1 << 70
+    whole = file.with_suffix(".whole").read_bytes()
+    file.write_bytes(pack(whole[:1024] + header.tobuf(tarfile.GNU_FORMAT) + whole[1024:]))
+    damaged_after(list(Sources([str(file)])), 1)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_tar_may_be_packed_in_several_pieces(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    """As programs do that pack in parallel: it does not end with the first of them."""
+    make_tar(tmp_path / "whole", {"1.jpg": b"one", "2.jpg": b"two"})
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / "shard.tgz").write_bytes(pack(whole[:1024]) + pack(whole[1024:]))
+    read = [picture.read(MEBIBYTE) for picture in Sources([str(tmp_path / "shard.tgz")])]
+    assert read == [b"one", b"two"]
+
+
+def test_a_checksum_that_differs_is_told(tmp_path: Path) -> None:
+    """The pictures are there, and somebody should know that they may not be what they were."""
+    make_tar(tmp_path / "shard.tar.gz", {"1.jpg": b"one"}, "w:gz")
+    packed = bytearray((tmp_path / "shard.tar.gz").read_bytes())
+    packed[-8] ^= 1
+    (tmp_path / "shard.tar.gz").write_bytes(packed)
+    picture, archive = Sources([str(tmp_path)])
+    assert picture.read(MEBIBYTE) == b"one"
+    with pytest.raises(UnreadableFileError, match="CRC"):
+        archive.read(MEBIBYTE)
+
+
+def test_what_lies_behind_the_end_of_a_tar_is_told(tmp_path: Path) -> None:
+    """Two tars in one file: the second one begins behind the mark that ends the first."""
+    make_tar(tmp_path / "a.tar", {"1.jpg": b"one"})
+    make_tar(tmp_path / "b.tar", {"2.jpg": b"two"})
+    both = tmp_path / "both.tar"
+    both.write_bytes((tmp_path / "a.tar").read_bytes() + (tmp_path / "b.tar").read_bytes())
+    assert "behind" in damaged_after(list(Sources([str(both)])), 1)
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
+def test_an_archive_in_an_archive_is_a_row_that_says_so(tmp_path: Path, suffix: str) -> None:
+    """It is not looked into, and its pictures are not passed over without a word."""
+    file = tmp_path / f"outer{suffix}"
+    members = {"1.jpg": b"one", "a/inner.zip": b"PK", "__MACOSX/._inner.zip": b"fork"}
+    if suffix == ".zip":
+        make_zip(file, members)
+    else:
+        make_tar(file, members, "w:gz" if suffix.endswith("gz") else "w")
+    sources = Sources([str(file)])
+    picture, inner = sources
+    assert sources.count(Event()) == (None if suffix.endswith("gz") else 2)
+    assert picture.read(MEBIBYTE) == b"one"
+    assert inner.path == f"{file}!a/inner.zip"
+    with pytest.raises(UnreadableFileError, match="archive in an archive"):
+        inner.read(MEBIBYTE)
+
+
 def test_links_in_circles_end(tmp_path: Path) -> None:
     """A folder is entered once, though links lead back to it and to themselves."""
     make(tmp_path, "a/1.jpg")
@@ -185,6 +301,19 @@ def test_a_name_that_no_file_can_have_is_a_row(tmp_path: Path) -> None:
         with pytest.raises(UnreadableFileError, match="no file can have this name"):
             odd.stamp()
     assert last.read(MEBIBYTE) == b"a.jpg"
+
+
+def test_what_looks_like_a_url_and_is_none_is_a_row(tmp_path: Path) -> None:
+    """In a list, where the others are to be judged all the same."""
+    make(tmp_path, "a.jpg")
+    listed = b"http://[::1/b.jpg\nfile://[::1/c.jpg\n" + os.fsencode(tmp_path / "a.jpg")
+    with spooled(io.BytesIO(listed)) as names:
+        *odd, last = Sources([], names)
+    assert last.read(MEBIBYTE) == b"a.jpg"
+    assert len(odd) == 2
+    for picture in odd:
+        with pytest.raises(UnreadableFileError):
+            picture.stamp()
 
 
 def test_counting_agrees_with_listing(tmp_path: Path) -> None:
