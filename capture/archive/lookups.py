@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from capture.archive.finding import StandingMember
 from capture.archive.judging import Judging
-from capture.archive.members import HeldMember
+from capture.archive.members import HeldMember, ZipMember
 from capture.archive.pictures import ArchiveFile, Picture, ReadThrough, Stamp
 from capture.archive.sources import Recall
 from capture.errors import UnreadableFileError
@@ -26,6 +26,8 @@ KnownBytes: TypeAlias = Mapping[int, Set[str]]
 
 MAX_HELD_BYTES = 32 << 20
 """Of members read in passing, in one list: beyond it the list is cut short."""
+MAX_OPEN_ZIP_COUNT = 64
+"""In one list: a zip stays open as long as one of its members may be read."""
 MAX_KNOWN_COUNT = 1024
 """Rows of the same lengths whose hashes go along with a job."""
 
@@ -148,6 +150,7 @@ def _taken(
     pictures: list[Listed] = []
     read_through: list[ReadThrough] = []
     held_bytes = 0
+    zips: set[str] = set()
     for item in islice(rest, count):
         if isinstance(item, ReadThrough):
             read_through.append(item)
@@ -159,6 +162,8 @@ def _taken(
             pictures.append(Listed(item, stamp))
         if isinstance(item, HeldMember):
             held_bytes += len(item.data)
-            if held_bytes > MAX_HELD_BYTES:
-                break
+        elif isinstance(item, ZipMember):
+            zips.add(item.archive_path)
+        if held_bytes > MAX_HELD_BYTES or len(zips) >= MAX_OPEN_ZIP_COUNT:
+            break
     return pictures, read_through
