@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from capture.server.status import STATUS_TABLE
+
 PAGE = (Path(__file__).parents[2] / "samples" / "clients" / "README.md").read_text()
 
 X, Y, Z = np.eye(3)
@@ -28,6 +30,16 @@ def axes(formula: str) -> np.ndarray:
     vectors = {"x": X, "y": Y, "z": Z}
     terms = [term.strip() for term in formula.split(",")]
     return np.array([-vectors[t[1:]] if t[0] == "-" else vectors[t] for t in terms])
+
+
+def test_every_error_of_the_server_is_on_the_page():
+    """With the status that a call ends with."""
+    told = {
+        (code, status)
+        for codes, status in re.findall(r"^\| (`[A-Z_`, ]+) \| ([A-Z_]+) \|", PAGE, re.MULTILINE)
+        for code in re.findall(r"`(\w+)`", codes)
+    }
+    assert told == {(row.code, row.status.name) for row in STATUS_TABLE.values()}
 
 
 @pytest.mark.parametrize("rotation", TURN_DEG)
