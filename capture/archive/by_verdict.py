@@ -42,7 +42,7 @@ class SortedOut:
     present_count : int
         Those that lay there already.
     gone_count : int
-        Those that could not be read any more, and members that are other bytes by now.
+        Those that could not be read any more, or are other bytes than were judged.
     refused_count : int
         Those whose names cannot be used there: too long, or of a folder and a file at once.
     """
@@ -60,6 +60,7 @@ class _Judged:
     path: str
     verdict: str
     sha256: str | None
+    stamp: Stamp
 
 
 def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> SortedOut:
@@ -92,8 +93,7 @@ def sort_out(rows: Iterable[Row], folder: Path, root: str, *, link: bool) -> Sor
     except OSError as error:
         raise ConfigurationError(f"cannot write {folder}: {error.strerror}") from error
     sorting = _Sorting(folder, root, link=link)
-    judged = (_Judged(row["path"], row["verdict"] or NOT_JUDGED, row["sha256"]) for row in rows)
-    for archive, pictures in groupby(judged, lambda picture: archive_of(picture.path)):
+    for archive, pictures in groupby(map(_judged, rows), lambda picture: archive_of(picture.path)):
         if archive is not None:
             sorting.lay_members(archive, pictures)
         else:
@@ -117,7 +117,10 @@ class _Sorting:
             found = file_at(judged.path)
             found.stamp()
             source = found if isinstance(found, FilePicture) else found.read(MAX_FILE_BYTES)
-            self._lay(judged, source, _below(self._root, judged.path))
+            if _are_judged_bytes(source, judged):
+                self._lay(judged, source, _below(self._root, judged.path))
+            else:
+                self.done.gone_count += 1
         except (UnreadableFileError, ImageError):
             self.done.gone_count += 1
 
@@ -130,7 +133,7 @@ class _Sorting:
             this = wanted.get(member.path)
             data = None if this is None else _bytes_of(member)
             # Of several of one name, one was judged.
-            if this and data is not None and this.sha256 in (None, sha256(data).hexdigest()):
+            if this and data is not None and _are_judged_bytes(data, this):
                 self._lay(this, data, _below(self._root, this.path, archive))
                 del wanted[this.path]
         self.done.gone_count += len(wanted)
@@ -162,6 +165,28 @@ class _Sorting:
         else:
             _require_readable(source)
             _write_whole(target, lambda unfinished: shutil.copy2(source.file, unfinished))
+
+
+def _judged(row: Row) -> _Judged:
+    stamp = Stamp(row["size_bytes"], row["mtime_ns"])
+    return _Judged(row["path"], row["verdict"] or NOT_JUDGED, row["sha256"], stamp)
+
+
+def _are_judged_bytes(source: FilePicture | bytes, judged: _Judged) -> bool:
+    """Say whether a verdict is of these bytes; a file is read only if it looks changed."""
+    if judged.sha256 is None:
+        return True
+    if isinstance(source, bytes):
+        return sha256(source).hexdigest() == judged.sha256
+    return source.is_still(judged.stamp) or _sha256_of(source) == judged.sha256
+
+
+def _sha256_of(picture: FilePicture) -> str:
+    try:
+        with Path(picture.file).open("rb") as opened:
+            return file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(error) from error
 
 
 def _bytes_of(member: Picture) -> bytes | None:

@@ -79,7 +79,7 @@ def _words(done: SortedOut) -> str:
     parts = [
         (done.laid_count, "laid out"),
         (done.present_count, "were there already"),
-        (done.gone_count, "could not be read any more"),
+        (done.gone_count, "gone or changed since they were judged"),
         (done.refused_count, "not laid out: their names cannot be used there"),
     ]
     return ", ".join(f"{count:,} {words}" for count, words in parts if count) or "nothing"

@@ -120,6 +120,17 @@ def test_of_two_members_of_one_name_the_judged_one_is_laid_out(photos: Path, mod
     assert tree(out / "ACCEPT" / shard.name) == {"a.jpg": b"five", "b.jpg": b"six"}
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+def test_a_picture_that_was_replaced_is_not_laid_out(photos: Path, link: bool) -> None:
+    """Its verdict is of other bytes; one that was only touched is the same picture."""
+    (photos / "2.jpg").write_bytes(b"another")
+    (photos / "a" / "1.jpg").touch()
+    out = photos.parent / "out"
+    done = sort_out(laid_out(photos)[:2], out, f"{photos}/", link=link)
+    assert done == SortedOut(laid_count=1, gone_count=1)
+    assert tree(out) == {"ACCEPT/a/1.jpg": b"one"}
+
+
 def test_what_lies_there_is_compared_piece_by_piece(photos: Path) -> None:
     """However large it is: memory does not hold it."""
     large = photos / "large.jpg"

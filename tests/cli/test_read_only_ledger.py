@@ -115,5 +115,5 @@ def test_a_picture_that_nobody_may_read_ends_no_export(tmp_path: Path) -> None:
     photos[0].chmod(0)
     done = run("export", tmp_path / "run.db", "--copy-to", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "1 laid out, 1 could not be read any more" in done.stdout
+    assert "1 laid out, 1 gone or changed since they were judged" in done.stdout
     assert [file.name for file in (tmp_path / "out").rglob("*.jpg")] == ["b.jpg"]
