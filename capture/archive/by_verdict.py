@@ -23,6 +23,8 @@ from capture.ledger.rows import Row
 MAX_FILE_BYTES = 1 << 30
 """Of what has to be read into memory: members of archives, files behind URLs."""
 
+_BLOCK_BYTES = 1 << 20
+
 NOT_JUDGED = "NOT_JUDGED"
 
 _OF_NAMES = frozenset(
@@ -163,8 +165,11 @@ class _Sorting:
         elif self._link:
             target.symlink_to(source.file)
         else:
-            _require_readable(source)
-            _write_whole(target, lambda unfinished: shutil.copy2(source.file, unfinished))
+            try:
+                _write_whole(target, lambda unfinished: shutil.copy2(source.file, unfinished))
+            except OSError:
+                _require_readable(source)
+                raise
 
 
 def _judged(row: Row) -> _Judged:
@@ -197,9 +202,11 @@ def _bytes_of(member: Picture) -> bytes | None:
 
 
 def _require_readable(picture: FilePicture) -> None:
-    """Raise UnreadableFileError for a file that nobody may read: it is no fault of the target."""
+    """Raise UnreadableFileError for a file that cannot be read: it is no fault of the target."""
     try:
-        picture.open_to_jump().close()
+        with picture.open_to_jump() as opened:
+            while opened.read(_BLOCK_BYTES):
+                pass
     except OSError as error:
         raise unreadable(error) from error
 

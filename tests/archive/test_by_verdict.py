@@ -204,6 +204,17 @@ def test_a_name_that_cannot_be_used_is_counted(photos: Path, link: bool) -> None
     }
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="FAILING READS: Linux has one")
+def test_a_disk_that_fails_ends_no_export(photos: Path) -> None:
+    """What cannot be read to its end is counted; the others are copied."""
+    (photos / "bad.jpg").symlink_to("/proc/self/mem")  # opens, and fails when it is read
+    (photos / "good.jpg").write_bytes(b"good")
+    rows = [row(photos / "bad.jpg", b"?", "ACCEPT"), row(photos / "good.jpg", b"good", "ACCEPT")]
+    done = sort_out(rows, photos / "sorted", f"{photos}/", link=False)
+    assert done == SortedOut(laid_count=1, gone_count=1)
+    assert [found.name for found in (photos / "sorted" / "ACCEPT").iterdir()] == ["good.jpg"]
+
+
 def test_a_folder_that_cannot_be_made_ends_it(photos: Path) -> None:
     """Where nothing can be laid out, no picture is to blame."""
     (photos.parent / "out").write_bytes(b"a file")
