@@ -18,8 +18,8 @@ def test_an_interrupt_while_it_loads_is_no_traceback() -> None:
     early = (
         "import os, signal\n"
         "from capture.server.__main__ import main\n"
-        "signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))\n"
-        "signal.setitimer(signal.ITIMER_REAL, 0.02)\n"
+        "signal.signal(signal.SIGVTALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))\n"
+        "signal.setitimer(signal.ITIMER_VIRTUAL, 0.02)\n"
         "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, timeout=60)
