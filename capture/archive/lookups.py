@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from capture.archive.finding import StandingMember
 from capture.archive.judging import Judging
 from capture.archive.members import HeldMember, ZipMember
 from capture.archive.pictures import ArchiveFile, Picture, ReadThrough, Stamp
+from capture.archive.remote import RemotePicture
 from capture.archive.sources import Recall
 from capture.errors import UnreadableFileError
 from capture.ledger.archives import WholeArchive
@@ -28,6 +30,8 @@ MAX_HELD_BYTES = 32 << 20
 """Of members read in passing, in one list: beyond it the list is cut short."""
 MAX_OPEN_ZIP_COUNT = 64
 """In one list: a zip stays open as long as one of its members may be read."""
+LOOKS_AT_ONCE = 8
+"""At pictures in stores: each is a way there and back, and most of it is waiting."""
 MAX_KNOWN_COUNT = 1024
 """Rows of the same lengths whose hashes go along with a job."""
 
@@ -80,10 +84,23 @@ def look_up(
     found: Iterable[Picture | ReadThrough], ledger: Ledger, judging: Judging
 ) -> Iterator[LookedUp]:
     """Look at pictures and ask the ledger for many at once, in bounded memory."""
-    rest = iter(found)
+    lookers = ThreadPoolExecutor(LOOKS_AT_ONCE, "looker")
+    try:
+        yield from _look_up(iter(found), ledger, judging, lookers)
+    finally:
+        # Whoever stops the run does not wait for a store that is silent.
+        lookers.shutdown(wait=False, cancel_futures=True)
+
+
+def _look_up(
+    rest: Iterator[Picture | ReadThrough],
+    ledger: Ledger,
+    judging: Judging,
+    lookers: ThreadPoolExecutor,
+) -> Iterator[LookedUp]:
     count = LOOKUP_COUNT
     while any(taken := _taken(rest, count)):
-        pictures, read_through = taken
+        pictures, read_through = _looked_at(taken[0], lookers), taken[1]
         paths = [item.picture.path for item in pictures]
         rows = ledger.standing_at(paths + [through.path for through in read_through])
         stored = [
@@ -145,9 +162,9 @@ def _known(pictures: list[Listed], ledger: Ledger, judging: Judging) -> KnownByt
 
 def _taken(
     rest: Iterator[Picture | ReadThrough], count: int
-) -> tuple[list[Listed], list[ReadThrough]]:
+) -> tuple[list[Picture], list[ReadThrough]]:
     """Take so many from a listing, or fewer where they are held in memory; none at its end."""
-    pictures: list[Listed] = []
+    pictures: list[Picture] = []
     read_through: list[ReadThrough] = []
     held_bytes = 0
     zips: set[str] = set()
@@ -155,11 +172,7 @@ def _taken(
         if isinstance(item, ReadThrough):
             read_through.append(item)
         else:
-            try:
-                stamp = item.stamp()
-            except UnreadableFileError:
-                stamp = None  # reading it will say why
-            pictures.append(Listed(item, stamp))
+            pictures.append(item)
         if isinstance(item, HeldMember):
             held_bytes += len(item.data)
         elif isinstance(item, ZipMember):
@@ -167,3 +180,21 @@ def _taken(
         if held_bytes > MAX_HELD_BYTES or len(zips) >= MAX_OPEN_ZIP_COUNT:
             break
     return pictures, read_through
+
+
+def _looked_at(pictures: list[Picture], lookers: ThreadPoolExecutor) -> list[Listed]:
+    looks = [
+        lookers.submit(_look_at, picture) if isinstance(picture, RemotePicture) else None
+        for picture in pictures
+    ]
+    return [
+        _look_at(picture) if look is None else look.result()
+        for picture, look in zip(pictures, looks, strict=True)
+    ]
+
+
+def _look_at(picture: Picture) -> Listed:
+    try:
+        return Listed(picture, picture.stamp())
+    except UnreadableFileError:
+        return Listed(picture, None)  # reading it will say why

@@ -91,6 +91,20 @@ async def test_a_web_folder_is_scored_and_unchanged_the_next_time(
     assert again.efforts == {Effort.UNCHANGED: 4}
 
 
+async def test_pictures_in_a_store_are_looked_at_together(
+    tmp_path: Path, ledger: Ledger, engine: LocalEngine
+) -> None:
+    """Each look is a way there and back: one after the other they would hold up the workers."""
+    names = [f"{number}.jpg" for number in range(4)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(jpeg(number, 96, 80))
+    with web_server(tmp_path) as server:
+        server.looks_together = threading.Barrier(len(names))
+        await score(ledger, engine, *(f"{server.url}{name}" for name in names))
+        assert not server.looks_together.broken
+    assert [row["status"] for row in ledger.rows()] == ["ok"] * len(names)
+
+
 async def test_a_connection_that_breaks_is_tried_again(
     tmp_path: Path, ledger: Ledger, engine: LocalEngine
 ) -> None:

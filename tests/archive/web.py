@@ -16,6 +16,7 @@ class WebServer(ThreadingHTTPServer):
 
     `breaks_after` maps names to the bytes after which the connection is cut, `break_count` to
     how often it is if not always; `sent` are the names of the files that were asked for.
+    With `looks_together`, a HEAD is answered when that many wait for it at once.
     """
 
     def __init__(self, folder: Path, *, ranges: bool) -> None:
@@ -23,6 +24,7 @@ class WebServer(ThreadingHTTPServer):
         self.breaks_after: dict[str, int] = {}
         self.break_count: dict[str, int] = {}
         self.sent: list[str] = []
+        self.looks_together: threading.Barrier | None = None
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
 
     @property
@@ -57,6 +59,11 @@ class _Handler(SimpleHTTPRequestHandler):
             self.server.break_count[file.name] = max(left - 1, 0)
             limit = limit if left else end
         self.wfile.write(data[start : min(end, limit)])
+
+    def do_HEAD(self) -> None:
+        if self.server.looks_together is not None:
+            self.server.looks_together.wait(timeout=30)
+        super().do_HEAD()
 
     def log_message(self, *words: object) -> None:
         del words
