@@ -30,8 +30,13 @@ def serve(
         str | None,
         typer.Option(help="Limits for callers that name none.", metavar="NAME"),
     ] = None,
-    models: Annotated[
-        Path | None, typer.Option(help="Folder of model manifests, instead of those shipped.")
+    models_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--models-folder",
+            "--models",
+            help="Folder of model manifests, instead of those shipped.",
+        ),
     ] = None,
     classify: Annotated[
         bool | None,
@@ -76,7 +81,7 @@ def serve(
         "port": port,
         "worker_count": workers,
         "default_profile": profile,
-        "models_folder": models,
+        "models_folder": models_folder,
         "classify": classify,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,

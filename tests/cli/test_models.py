@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,16 @@ def test_models_are_listed_with_the_active_one_marked(folder: Path) -> None:
     lines = [line.split() for line in result.output.splitlines()]
     assert [line[:2] for line in lines if "colours@2" in line] == [["*", "colours@2"]]
     assert [line[0] for line in lines if "colours@1" in line] == ["colours@1"]
+
+
+@pytest.mark.parametrize("flag", ["--models-folder", "--models"])
+def test_a_server_takes_the_folder_by_the_same_name(tmp_path: Path, flag: str) -> None:
+    """And by its short one; a folder without an active model ends it before it listens."""
+    (tmp_path / "none").mkdir()
+    command = [sys.executable, "-m", "capture", "serve", "--port", "0", flag, tmp_path / "none"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "none has no active model" in done.stderr
 
 
 def test_the_shipped_model_is_listed_without_any_option() -> None:
