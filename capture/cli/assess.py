@@ -108,14 +108,19 @@ async def judge_pictures(
     pool = worker_pool(settings, classify=classify, worker_count=worker_count, nice=0)
     async with LocalEngine(pool) as engine:
         ahead: deque[asyncio.Task[Record]] = deque()
-        for index, picture in enumerate(pictures):
-            # Cut, as a name may be as long as a name can be already; the number tells them apart.
-            page = explain and explain / f"{index:04d}-{Path(picture.path).stem[:60]}.png"
-            ahead.append(asyncio.create_task(_record(picture, engine, job_of, page)))
-            if len(ahead) > 2 * worker_count:
+        try:
+            for index, picture in enumerate(pictures):
+                # Cut, as a name may be as long as a name can be; the number tells them apart.
+                page = explain and explain / f"{index:04d}-{Path(picture.path).stem[:60]}.png"
+                ahead.append(asyncio.create_task(_record(picture, engine, job_of, page)))
+                if len(ahead) > 2 * worker_count:
+                    yield await ahead.popleft()
+            while ahead:
                 yield await ahead.popleft()
-        while ahead:
-            yield await ahead.popleft()
+        finally:  # before the workers end: it is no failure of theirs
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
 
 
 async def _record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,23 @@ def test_what_is_asked_for_wins_over_the_settings() -> None:
         )
         record = json.loads(done.stdout)
         assert (record["classification"] is not None) == is_classified
+
+
+def test_an_interrupt_is_no_failure_of_the_pictures_in_hand(tmp_path: Path) -> None:
+    """Ctrl-C ends it without a word of workers that were let go."""
+    for number in range(300):
+        (tmp_path / f"{number:03d}.jpg").symlink_to(SAMPLES / "good.jpg")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "capture", "assess", tmp_path, "--jsonl", "--no-classify"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in complaints
 
 
 def test_numbers_do_not_depend_on_the_number_of_workers() -> None:
