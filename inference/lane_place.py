@@ -190,7 +190,7 @@ class Place:
 
     def _extension_s(self, job: Job) -> float:
         """Return how much longer a worker may take that had too little of the processors."""
-        # After a stop of this process the loop may look at its clock before its sockets.
+        # Continued after a stop, the loop looks at its timers before its sockets.
         if self._lane.has_news:
             return _LEAST_EXTENSION_S
         before_s, pid = self._cpu_time_before_s, self.pid

@@ -113,6 +113,11 @@ def _touch(marker: str) -> None:
     Path(marker).touch()
 
 
+def _wait_for(marker: str) -> None:
+    while not Path(marker).exists():
+        time.sleep(0.01)
+
+
 def _allocate(size: int) -> int:
     return int(np.ones(size, np.uint8)[-1])
 
@@ -156,6 +161,7 @@ _COMMANDS: dict[str, Callable[[Any], Any]] = {
     "stay once": _stay_once,
     "pid after": _pid_after,
     "touch": _touch,
+    "wait for": _wait_for,
     "allocate": _allocate,
     "describe": _describe,
     "spin": _spin,
