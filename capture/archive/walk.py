@@ -62,7 +62,13 @@ class Walk:
         if os.path.lexists(name) or not first_match(name):
             yield from self.below(name)
             return
-        for match in sorted(glob.iglob(name, recursive=True)):  # noqa: PTH207 - absolute
+        try:
+            matches = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207 - absolute
+        except RecursionError:
+            why = "folders lie too deep within each other for a pattern: name the folder"
+            yield Unreachable(printable(name), why)
+            return
+        for match in matches:
             # A pattern that matches a folder also matches, or leaves out, what lies in it.
             if not _is_folder_at(match) and not ("**" in name and self._is_round_about(match)):
                 yield FilePicture(match)

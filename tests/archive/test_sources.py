@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import inspect
 import io
 import lzma
 import os
 import random
+import sys
 import tarfile
 import warnings
 import zipfile
@@ -252,6 +254,21 @@ def test_a_glob_enters_no_folder_by_a_second_name(tmp_path: Path) -> None:
     assert paths_below(tmp_path, Sources([f"{tmp_path}/a/**/*.jpg"])) == ["a/sub/1.jpg"]
     linked = Sources([f"{tmp_path}/a/sub/loop/*/*.jpg"])
     assert paths_below(tmp_path, linked) == ["a/sub/loop/sub/1.jpg"]
+
+
+def test_folders_too_deep_for_a_pattern_are_a_row(tmp_path: Path) -> None:
+    """A pattern says so in its place; as a folder they are listed."""
+    make(tmp_path, "1.jpg", f"{'d/' * 200}2.jpg")
+    usual_depth = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 120)
+    try:
+        (pattern,) = Sources([f"{tmp_path}/**/*.jpg"])
+        assert len(list(Sources([str(tmp_path)]))) == 2
+    finally:
+        sys.setrecursionlimit(usual_depth)
+    assert pattern.path == f"{tmp_path}/**/*.jpg"
+    with pytest.raises(UnreadableFileError, match="name the folder"):
+        pattern.read(MEBIBYTE)
 
 
 def test_globs_are_expanded_in_order(tmp_path: Path) -> None:
